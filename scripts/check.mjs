@@ -1,0 +1,16 @@
+// npm run check: format, lint and the types of the server and of the browser's code. The rules of
+// the house that no tool knows are a test: test/tidy.test.ts.
+import { installPackages, isMain, listFiles, programOf, root, run } from './lib.mjs';
+
+/** Runs every check and gives whether all passed. */
+export function check() {
+  installPackages();
+  const codes = [run(process.execPath, [programOf('biome'), 'check', root])];
+  codes.push(run(process.execPath, [programOf('tsc'), '-p', '.', '--noEmit']));
+  if (listFiles('static').some((path) => path.endsWith('.js'))) {
+    codes.push(run(process.execPath, [programOf('tsc'), '-p', 'static']));
+  }
+  return codes.every((code) => code === 0);
+}
+
+if (isMain(import.meta.url)) process.exit(check() ? 0 : 1);

@@ -1,0 +1,99 @@
+// What the scripts share. Plain JavaScript: a fresh clone has no build yet.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/** The project's folder, wherever it was cloned or unzipped. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Whether the module with this `import.meta.url` was started by itself, not imported. */
+export function isMain(moduleUrl) {
+  return process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === moduleUrl;
+}
+
+/** Prints why on standard error and ends the process with that code. */
+export function fail(why, code = 1) {
+  console.error(why);
+  process.exit(code);
+}
+
+/**
+ * Runs a program in the project's folder with its output shown, and gives its exit code. A program
+ * that a signal ended, or that can't be started, counts as 1.
+ */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) console.error(`${command}: ${result.error.message}`);
+  return result.status ?? 1;
+}
+
+/** Like `run`, but a failure ends this process with the same code. */
+export function mustRun(command, args, options = {}) {
+  const code = run(command, args, options);
+  if (code !== 0) process.exit(code);
+}
+
+/** The path of a package's program, to be run by the Node that runs this script. */
+export function programOf(name) {
+  const programs = { tsc: 'typescript/bin/tsc', biome: '@biomejs/biome/bin/biome' };
+  return join(root, 'node_modules', ...programs[name].split('/'));
+}
+
+/** Every file below a folder as sorted paths relative to the project, with `/` on every system. */
+export function listFiles(folder) {
+  const absolute = join(root, folder);
+  if (!existsSync(absolute)) return [];
+  return readdirSync(absolute, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .map((path) => relative(root, path).split(sep).join('/'))
+    .sort();
+}
+
+/** One SHA-256 over names and contents of files given relative to the project. */
+export function hashFiles(paths) {
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const content = readFileSync(join(root, path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+/** Installs the development packages, but only where `node_modules` is not what the lock says. */
+export function installPackages() {
+  if (isInstalled()) return;
+  console.log('Installing the development packages (npm ci) …');
+  const npm = process.env.npm_execpath;
+  if (npm?.endsWith('.js')) mustRun(process.execPath, [npm, 'ci']);
+  else mustRun('npm', ['ci'], { shell: process.platform === 'win32' });
+}
+
+/** Whether `node_modules` holds the versions of package-lock.json, as npm's own note there says. */
+export function isInstalled() {
+  const wanted = readPackages('package-lock.json');
+  const present = readPackages('node_modules/.package-lock.json');
+  if (!wanted || !present) return false;
+  for (const [path, entry] of Object.entries(wanted)) {
+    if (path === '') continue;
+    const there = present[path];
+    // Optional packages are for other systems; npm leaves those out.
+    if (!there && !entry.optional) return false;
+    if (there && there.version !== entry.version) return false;
+    if (there && !existsSync(join(root, path))) return false;
+  }
+  return Object.keys(present).every((path) => path in wanted);
+}
+
+function readPackages(path) {
+  const absolute = join(root, path);
+  if (!existsSync(absolute)) return undefined;
+  return JSON.parse(readFileSync(absolute, 'utf8')).packages;
+}
+
+/** Removes a folder or file of the project, if it is there. */
+export function remove(path) {
+  rmSync(join(root, path), { recursive: true, force: true });
+}
