@@ -1,0 +1,201 @@
+// The rules of the house that no tool knows. Each takes files (path → text) and gives violations as
+// sentences. They read text, not a syntax tree: biome's format makes lines mean what they show.
+
+/** Files by path relative to the project, with `/`. */
+export type Files = ReadonlyMap<string, string>;
+
+const maxFileLines = 200;
+const maxFunctionLines = 60;
+
+/** No file in lib/ is longer than 200 lines. */
+export function findLongFiles(files: Files): string[] {
+  return eachSource(files, /^lib\//, (path, text) => {
+    const count = text.trimEnd().split('\n').length;
+    return count > maxFileLines ? [`${path} has ${count} lines, more than ${maxFileLines}`] : [];
+  });
+}
+
+/** No function in lib/ or server.ts is longer than 60 lines. */
+export function findLongFunctions(files: Files): string[] {
+  return eachSource(files, /^(lib\/|server\.ts$)/, (path, text) =>
+    findFunctions(text)
+      .filter(({ lineCount }) => lineCount > maxFunctionLines)
+      .map(({ line, lineCount }) => `${path}:${line} is a function of ${lineCount} lines`),
+  );
+}
+
+/** Finds functions by their first line and by the closing brace at the same indentation. */
+export function findFunctions(text: string): { line: number; lineCount: number }[] {
+  const lines = text.split('\n');
+  const found: { line: number; lineCount: number }[] = [];
+  for (const [index, line] of lines.entries()) {
+    const start = findFunctionStart(lines, index);
+    if (start === undefined) continue;
+    const indent = /^ */.exec(line)![0];
+    const length = lines.slice(index + 1).findIndex((later) => later.startsWith(`${indent}}`));
+    found.push({ line: start + 1, lineCount: index + 2 + length - start });
+  }
+  return found;
+}
+
+const control = /^\s*(?:\} )?(?:else )?(?:if|for|for await|while|switch|catch|with)\b/;
+const method =
+  /^\s*(?:(?:static|async|get|set|private|protected|public|override)\s+|\*)*#?[\w$]+(?:<.*>)?\(.*\).*\{$/;
+
+/** Where the function begins whose body the line opens; undefined where it opens none. */
+function findFunctionStart(lines: string[], index: number): number | undefined {
+  const line = lines[index]!;
+  if (!line.endsWith('{') || /^\s*(\*|\/\/)/.test(line)) return undefined;
+  if (/^\s*\)+.*\{$/.test(line)) {
+    const indent = /^ */.exec(line)![0];
+    const head = lines
+      .slice(0, index)
+      .findLastIndex((before) => before.search(/\S/) === indent.length);
+    return head === -1 || control.test(lines[head]!) ? undefined : head;
+  }
+  if (control.test(line)) return undefined;
+  if (/=> \{$/.test(line) || /\bfunction\b/.test(line) || method.test(line)) return index;
+  return undefined;
+}
+
+/** Imports run one way: server → http → live → store interface → room. */
+export function findWrongImports(files: Files): string[] {
+  return eachSource(files, /^(lib\/|server\.ts$)/, (path, text) =>
+    listImports(path, text)
+      .filter((target) => !mayImport(path, target))
+      .map((target) => `${path} must not import ${target}`),
+  );
+}
+
+function mayImport(from: string, to: string): boolean {
+  if (from === 'server.ts') return to.startsWith('node:') || to.startsWith('lib/');
+  if (from.startsWith('lib/room/')) return to.startsWith('lib/room/') || to === 'node:crypto';
+  if (to.startsWith('node:')) return true;
+  if (to.startsWith('lib/room/')) return true;
+  // Leaves that every wing may use: errors, log, metrics, config.
+  if (/^lib\/[\w-]+\.ts$/.test(to) && to !== 'lib/live.ts') return true;
+  if (from.startsWith('lib/store/')) return to.startsWith('lib/store/');
+  if (to === 'lib/store/store.ts') return from === 'lib/live.ts' || from.startsWith('lib/http/');
+  return from.startsWith('lib/http/') && (to.startsWith('lib/http/') || to === 'lib/live.ts');
+}
+
+/** No file imports itself by way of others. */
+export function findImportCircles(files: Files): string[] {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, above: string[]) => {
+    if (above.includes(path)) {
+      circles.push([...above.slice(above.indexOf(path)), path].join(' → '));
+    } else if (!done.has(path)) {
+      for (const target of listImports(path, files.get(path) ?? ''))
+        visit(target, [...above, path]);
+      done.add(path);
+    }
+  };
+  for (const path of files.keys()) visit(path, []);
+  return circles;
+}
+
+/** Every file of lib/ is reached from server.ts. */
+export function findDeadFiles(files: Files): string[] {
+  const reached = new Set<string>();
+  const visit = (path: string) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const target of listImports(path, files.get(path) ?? '')) visit(target);
+  };
+  visit('server.ts');
+  return eachSource(files, /^lib\//, (path) =>
+    reached.has(path) ? [] : [`${path} is imported by nothing that serves`],
+  );
+}
+
+function listImports(path: string, text: string): string[] {
+  const patterns = [
+    /^import\s+(?:[^'";]*?\sfrom\s+)?['"]([^'"]+)['"]/gm,
+    /^export\s+(?:type\s+)?(?:\*|\{)[^'";]*?\sfrom\s+['"]([^'"]+)['"]/gm,
+    /\bimport\(\s*['"]([^'"]+)['"]/g,
+  ];
+  const names = patterns.flatMap((pattern) =>
+    [...text.matchAll(pattern)].map((match) => match[1]!),
+  );
+  return names.map((name) => (name.startsWith('.') ? resolvePath(path, name) : name));
+}
+
+function resolvePath(from: string, name: string): string {
+  const parts = from.split('/').slice(0, -1);
+  for (const part of name.split('/')) {
+    if (part === '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+/** The environment is read in one file, the console written in one. */
+export function findForbiddenGlobals(files: Files): string[] {
+  const rules: [owner: string, pattern: RegExp][] = [
+    ['lib/config.ts', /\bprocess\s*\.\s*env\b/],
+    ['lib/log.ts', /\bconsole\s*\.|\bprocess\s*\.\s*stdout\b/],
+  ];
+  return eachSource(files, /^(lib\/|server\.ts$)/, (path, text) =>
+    rules
+      .filter(([owner, pattern]) => path !== owner && pattern.test(stripComments(text)))
+      .map(([owner, pattern]) => `${path} has ${pattern.source}, which belongs in ${owner}`),
+  );
+}
+
+/** Whatever lib/ exports says what it is. */
+export function findMissingDocstrings(files: Files): string[] {
+  return eachSource(files, /^lib\//, (path, text) => {
+    const lines = text.split('\n');
+    return lines.flatMap((line, index) => {
+      if (!/^export (?!\{|\*|type \{)/.test(line)) return [];
+      const above = lines[index - 1] ?? '';
+      return /\*\/\s*$/.test(above) ? [] : [`${path}:${index + 1} exports without a docstring`];
+    });
+  });
+}
+
+/** Nothing is left for later. */
+export function findUnfinished(files: Files): string[] {
+  const pattern = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].join('|')})\\b`);
+  return eachSource(files, /\.(ts|js|mjs|css|html)$|^\.ci\//, (path, text) =>
+    pattern.test(text) ? [`${path} has something left to do`] : [],
+  );
+}
+
+/** No tracked file names a folder of the machine that it was written on. */
+export function findMachinePaths(files: Files): string[] {
+  const pattern = /(?<![\w.~:/-])\/(?:work|root|home)\/[\w.]/;
+  return eachSource(files, /./, (path, text) => {
+    const line = text.split('\n').findIndex((one) => pattern.test(one));
+    return line === -1 ? [] : [`${path}:${line + 1} names a folder of one machine`];
+  });
+}
+
+/** Nothing but Node at run time, and a lock that names no download address. */
+export function findPackageFaults(files: Files): string[] {
+  const faults: string[] = [];
+  const manifest = JSON.parse(files.get('package.json') ?? '{}') as Record<string, unknown>;
+  for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies']) {
+    if (field in manifest) faults.push(`package.json has ${field}`);
+  }
+  if (/"resolved"|https?:/.test(files.get('package-lock.json') ?? '')) {
+    faults.push('package-lock.json has download addresses');
+  }
+  return faults;
+}
+
+function eachSource(
+  files: Files,
+  where: RegExp,
+  look: (path: string, text: string) => string[],
+): string[] {
+  return [...files]
+    .filter(([path]) => where.test(path))
+    .flatMap(([path, text]) => look(path, text));
+}
+
+function stripComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
+}
