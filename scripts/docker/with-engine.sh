@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Runs a command with a Docker engine and Compose v2 at hand:  with-engine.sh COMMAND [ARGUMENT…]
+#
+# Where `docker info` and `docker compose` already answer, they are used as they are. Otherwise (Debian, root) the
+# engine comes from the machine's own packages and Compose and Buildx from Debian's sid; the engine listens on a
+# socket of its own, keeps its data in the cache folder, and is stopped by its process id with the last command that
+# uses it. Several of these may run at once. The command finds the engine through DOCKER_HOST and DOCKER_CONFIG.
+
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+[ $# -gt 0 ] || die 'usage: with-engine.sh COMMAND [ARGUMENT…]'
+
+# A developer's own engine comes first.
+if [ -z "${CHAT_CI_OWN_ENGINE:-}" ] && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
+  exec "$@"
+fi
+
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
+  die 'no Docker engine answers; start one, or run this as root on Debian, which installs one'
+
+export DOCKER_CONFIG=$cache/config
+export DOCKER_HOST=unix://$run/docker.sock
+pidfile=$run/dockerd.pid
+
+# Compose and Buildx: two Go programs that need nothing of sid but themselves.
+fetch_plugins() {
+  local plugins=$DOCKER_CONFIG/cli-plugins root work
+  [ -x "$plugins/docker-compose" ] && [ -x "$plugins/docker-buildx" ] && return
+  root=$(sid_root)
+  say 'fetching docker-compose and docker-buildx'
+  work=$root/tmp/plugins
+  rm -rf "$work"
+  mkdir -p "$work" "$plugins"
+  in_root "$root" sh -c 'cd /tmp/plugins && apt-get download docker-compose docker-buildx' >"$run/plugins.log" 2>&1 ||
+    { tail -n 20 "$run/plugins.log" >&2; die 'Compose could not be downloaded'; }
+  local package
+  for package in "$work"/*.deb; do dpkg -x "$package" "$work/root"; done
+  cp "$work"/root/usr/libexec/docker/cli-plugins/* "$plugins/"
+  rm -rf "$work"
+}
+
+engine_answers() { docker info >/dev/null 2>&1; }
+
+start_engine() {
+  engine_answers && return
+  # dockerd writes firewall rules and never takes them back: what was there before is kept for stop_engine.
+  iptables-save >"$run/iptables.before"
+  ip -o link show docker0 >/dev/null 2>&1 && touch "$run/docker0.before" || rm -f "$run/docker0.before"
+  rm -f "$pidfile" "$run/docker.sock"
+  say "starting dockerd (log: $run/dockerd.log)"
+  # Not to inherit the lock (9), nor to be a part of this command's process group: Ctrl-C is for the command.
+  setsid dockerd --host "$DOCKER_HOST" --data-root "$cache/docker" --exec-root "$run/exec" --pidfile "$pidfile" \
+    </dev/null >"$run/dockerd.log" 2>&1 9>&- &
+  local started=$! _
+  for _ in $(seq 150); do
+    engine_answers && return
+    kill -0 "$started" 2>/dev/null || break
+    sleep 0.2
+  done
+  tail -n 20 "$run/dockerd.log" >&2
+  die 'dockerd did not come up'
+}
+
+stop_engine() {
+  local pid _
+  pid=$(cat "$pidfile" 2>/dev/null) || return 0
+  [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] || return 0
+  kill "$pid"
+  for _ in $(seq 150); do
+    [ -e "/proc/$pid" ] || break
+    sleep 0.2
+  done
+  [ -e "$run/docker0.before" ] || ip link delete docker0 2>/dev/null || true
+  iptables-restore <"$run/iptables.before"
+  say 'dockerd stopped'
+}
+
+# Everyone who uses the engine holds this lock shared; who can have it alone is the last, and stops the engine.
+exec 9>"$run/users.lock"
+leave() {
+  local code=$?
+  trap - EXIT
+  if flock --nonblock --exclusive 9; then stop_engine; fi
+  exit "$code"
+}
+
+need_packages docker.io iptables iproute2 util-linux
+exec 8>"$run/start.lock"
+flock --exclusive 8
+flock --shared 9
+trap leave EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+fetch_plugins
+start_engine
+flock --unlock 8
+exec 8>&-
+
+# In the background and waited for, so that a signal to this script is acted on at once, and reaches the command.
+"$@" 9>&- &
+child=$!
+forward() { kill -s "$1" "$child" 2>/dev/null || true; wait "$child" 2>/dev/null || true; exit "$2"; }
+trap 'forward INT 130' INT
+trap 'forward TERM 143' TERM
+code=0
+wait "$child" || code=$?
+exit "$code"
