@@ -60,10 +60,22 @@ export interface Server extends ServerProcess {
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 const running = new Set<ChildProcess>();
+const groups = new WeakSet<ChildProcess>();
 
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
+  for (const child of running) {
+    child.kill('SIGKILL');
+    if (groups.has(child)) killGroup(child);
+  }
 });
+
+function killGroup(child: ChildProcess): void {
+  try {
+    process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
+  } catch {
+    // The group is gone already.
+  }
+}
 
 /** Starts the service on a free port of 127.0.0.1 and a new folder, and waits for its start line. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
@@ -99,9 +111,13 @@ export function makeEnvironment(own: Record<string, string | undefined>): NodeJS
   return { ...env, PORT: '0', HOST: '127.0.0.1', ...own };
 }
 
-/** Wraps a child process with piped output; it is killed when the test's process ends. */
-export function watch(child: ChildProcess): ServerProcess {
+/**
+ * Wraps a child process with piped output; it is killed when the test's process ends, with all of
+ * its group where it was given one (`detached`).
+ */
+export function watch(child: ChildProcess, { isGroup = false } = {}): ServerProcess {
   running.add(child);
+  if (isGroup) groups.add(child);
   const stdout: string[] = [];
   const stderr: string[] = [];
   const waiting = new Set<() => void>();

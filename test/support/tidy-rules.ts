@@ -166,7 +166,7 @@ export function findUnfinished(files: Files): string[] {
 
 /** No tracked file names a folder of the machine that it was written on. */
 export function findMachinePaths(files: Files): string[] {
-  const pattern = /(?<![\w.~:/-])\/(?:work|root|home)\/[\w.]/;
+  const pattern = /(?<![\w.~:/-]|[\w}]["'])\/(?:work|root|home)\/[\w.]/;
   return eachSource(files, /./, (path, text) => {
     const line = text.split('\n').findIndex((one) => pattern.test(one));
     return line === -1 ? [] : [`${path}:${line + 1} names a folder of one machine`];
@@ -180,7 +180,7 @@ export function findPackageFaults(files: Files): string[] {
   for (const field of ['dependencies', 'optionalDependencies', 'peerDependencies']) {
     if (field in manifest) faults.push(`package.json has ${field}`);
   }
-  if (/"resolved"|https?:/.test(files.get('package-lock.json') ?? '')) {
+  if (/"resolved"|\.tgz/.test(files.get('package-lock.json') ?? '')) {
     faults.push('package-lock.json has download addresses');
   }
   return faults;

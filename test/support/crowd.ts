@@ -1,0 +1,106 @@
+// Many clients at once against one or more replicas, with a record of all that they did.
+import { Agent } from 'node:http';
+import type { Seen, Sent } from './checker.ts';
+import { ask } from './http.ts';
+import { pause, type Server } from './server.ts';
+
+/** What a crowd does. */
+export interface CrowdOptions {
+  /** The replicas as they are now: a test may put another in a place while the crowd talks. */
+  servers: Server[];
+  rooms: string[];
+  clientCount: number;
+  /** How many messages each client sends, or until when it goes on. */
+  messageCount?: number;
+  isOver?: () => boolean;
+  /** After how many of its messages a client reads a whole room, elsewhere. */
+  readEvery?: number;
+  /** Names of clients begin with it, so that several crowds can be told apart. */
+  prefix?: string;
+}
+
+/** All that a crowd did, for the checker. */
+export interface CrowdRecord {
+  sent: Sent[];
+  seen: Seen[];
+  /** The longest wait for an answer, and where; failures to connect do not count. */
+  longestMs: number;
+}
+
+/** Lets clients talk, each waiting for its answers, and records everything. */
+export async function runCrowd(options: CrowdOptions): Promise<CrowdRecord> {
+  const record: CrowdRecord = { sent: [], seen: [], longestMs: 0 };
+  const clients = Array.from({ length: options.clientCount }, (_, index) =>
+    runClient(options, index, record),
+  );
+  await Promise.all(clients);
+  return record;
+}
+
+async function runClient(options: CrowdOptions, index: number, record: CrowdRecord): Promise<void> {
+  const { rooms, messageCount = Number.POSITIVE_INFINITY, isOver = () => false } = options;
+  const client = `${options.prefix ?? 'c'}${index}`;
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  for (let n = 0; n < messageCount && !isOver(); n += 1) {
+    // Rooms and replicas in steps that never fall into one rhythm.
+    const room = rooms[(n + index) % rooms.length]!;
+    const server = options.servers[(n * 7 + index + (n >> 3)) % options.servers.length]!;
+    const one: Sent = {
+      client,
+      room,
+      username: client,
+      message: `${client}/${n} ${'.'.repeat((n * 37) % 100)}`,
+      sentAtMs: performance.now(),
+    };
+    record.sent.push(one);
+    await send(server, one, agent, record);
+    if (options.readEvery && n % options.readEvery === 0) {
+      await look(options.servers[n % options.servers.length]!, room, agent, record);
+    }
+  }
+  agent.destroy();
+}
+
+/** Sends one message and notes what is known of it afterwards. */
+async function send(server: Server, one: Sent, agent: Agent, record: CrowdRecord): Promise<void> {
+  const body = `username=${one.username}&message=${encodeURIComponent(one.message)}`;
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const path = `/chat/${encodeURIComponent(one.room)}`;
+  try {
+    const answer = await ask(server, { method: 'POST', path, headers, body, agent });
+    const nowMs = performance.now();
+    if (answer.status === 201) {
+      one.answeredAtMs = nowMs;
+      one.line = answer.text;
+    } else if (answer.status === 503) {
+      one.isRefused = true;
+    } else {
+      throw new Error(`${answer.status} ${answer.text}`);
+    }
+    record.longestMs = Math.max(record.longestMs, nowMs - one.sentAtMs);
+  } catch (error) {
+    // A replica that was killed leaves its clients not knowing; anything else is a fault.
+    if (!isCutOff(error)) throw error;
+    await pause(20);
+  }
+}
+
+/** Reads a whole room and keeps what was seen. */
+async function look(server: Server, room: string, agent: Agent, record: CrowdRecord) {
+  const beganAtMs = performance.now();
+  try {
+    const { status, text } = await ask(server, {
+      path: `/chat/${encodeURIComponent(room)}`,
+      agent,
+    });
+    if (status === 200) record.seen.push({ room, beganAtMs, text });
+    else if (status !== 503) throw new Error(`${status} ${text}`);
+  } catch (error) {
+    if (!isCutOff(error)) throw error;
+  }
+}
+
+function isCutOff(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return ['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code);
+}
