@@ -1,0 +1,97 @@
+/** A request's form: its body by limit and deadline, its two fields. */
+import type { IncomingMessage } from 'node:http';
+import { ServiceError } from '../errors.ts';
+import { parseMultipart } from './multipart.ts';
+import { parseMediaType } from './negotiate.ts';
+import { type Fields, parseUrlencoded } from './urlencoded.ts';
+
+/** The largest body, in bytes. */
+export const MAX_BODY_BYTES = 65_536;
+
+/** How long a body may take from the end of its request's header on. */
+export const BODY_TIMEOUT_MS = 10_000;
+
+/** What a form says; a field that did not come is `undefined`. */
+export interface MessageForm {
+  readonly username: string | undefined;
+  readonly message: string | undefined;
+}
+
+/**
+ * Reads the form of a request.
+ *
+ * @param request its body is not read where the header alone tells that it is refused
+ * @param onBody called before the body is read, so that a client that waits for it is told to go on
+ * @throws ServiceError `media-type`, `too-large`, `timeout` or `bad-request`
+ */
+export async function readForm(request: IncomingMessage, onBody: () => void): Promise<MessageForm> {
+  const parse = pickParser(request);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw toTooLarge();
+  onBody();
+  const fields = parse(await readBody(request));
+  return {
+    username: findField(fields, 'username'),
+    // The handed-out clients send `msg`.
+    message: findField(fields, 'message') ?? findField(fields, 'msg'),
+  };
+}
+
+function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
+  const media = parseMediaType(headers['content-type'] ?? '');
+  const coding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') {
+    if (media?.type === 'application/x-www-form-urlencoded') return parseUrlencoded;
+    if (media?.type === 'multipart/form-data') {
+      return (body) => parseMultipart(body, media.parameters.get('boundary'));
+    }
+  }
+  throw new ServiceError(
+    'media-type',
+    'send the form as application/x-www-form-urlencoded or multipart/form-data, uncompressed',
+  );
+}
+
+/** @returns the body's bytes; never more than {@link MAX_BODY_BYTES} are kept */
+function readBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    const fail = (error: unknown): void => {
+      stop();
+      request.pause();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(toTimeout()), BODY_TIMEOUT_MS);
+    const onData = (chunk: Buffer): void => {
+      sizeBytes += chunk.length;
+      if (sizeBytes > MAX_BODY_BYTES) fail(toTooLarge());
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    };
+    const onClose = (): void =>
+      fail(new ServiceError('bad-request', 'the body was cut off; send all of it'));
+    const stop = (): void => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+    };
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+  });
+}
+
+function findField(fields: Fields, name: string): string | undefined {
+  return fields.find(([key]) => key === name)?.[1];
+}
+
+function toTooLarge(): ServiceError {
+  return new ServiceError(
+    'too-large',
+    `the body is too large; it takes at most ${MAX_BODY_BYTES} bytes`,
+  );
+}
+
+function toTimeout(): ServiceError {
+  return new ServiceError('timeout', 'the body took longer than 10 s; send it faster');
+}

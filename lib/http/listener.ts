@@ -1,0 +1,158 @@
+/** The listening server: its limits, its protocol errors, and its drain. */
+import http from 'node:http';
+import net from 'node:net';
+import type { Handler } from './app.ts';
+
+/** How many connections are open at a time. */
+export const MAX_CONNECTIONS = 10_000;
+
+/** How long an idle connection stays open: longer than nginx keeps one (60 s). */
+export const KEEP_ALIVE_MS = 75_000;
+
+/** How long a request's header may take. */
+const HEADERS_TIMEOUT_MS = 30_000;
+
+/** How long a connection may stand still in the middle of an answer. */
+const STALL_MS = 120_000;
+
+/** How often a drain looks whether all connections are closed. */
+const DRAIN_LOOK_MS = 20;
+
+/** What the listener is made of. */
+export interface ListenerOptions {
+  readonly handler: Handler;
+  /** The header fields of every answer, for those that no handler gives. */
+  readonly common: http.OutgoingHttpHeaders;
+  /** The most connections at a time, {@link MAX_CONNECTIONS} unless told. */
+  readonly maxConnections?: number;
+}
+
+/** A server that can be listened with and drained. */
+export class Listener {
+  readonly #server: http.Server;
+  readonly #sockets = new Set<net.Socket>();
+  readonly #common: http.OutgoingHttpHeaders;
+  readonly #maxConnections: number;
+
+  constructor(options: ListenerOptions) {
+    this.#common = options.common;
+    this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+    const { handler } = options;
+    // The handler answers a missing Host itself, with the headers that every answer carries.
+    this.#server = http.createServer({ requireHostHeader: false, noDelay: true }, handler);
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
+    // A body has its own, shorter limit.
+    this.#server.requestTimeout = 0;
+    this.#server.timeout = STALL_MS;
+    this.#server.on('checkContinue', handler);
+    this.#server.on('checkExpectation', (_, response) => {
+      response.writeHead(417, { ...this.#common, Connection: 'close' });
+      response.end('this server knows no other expectation than 100-continue\n');
+    });
+    this.#server.on('connect', (_, socket) => this.#refuse(socket as net.Socket, 405));
+    this.#server.on('clientError', (error, socket) => this.#refuseError(error, socket));
+    this.#limitConnections();
+  }
+
+  /** How many connections are open. */
+  get connectionCount(): number {
+    return this.#sockets.size;
+  }
+
+  /**
+   * Begins to listen.
+   *
+   * @param port 0 takes a free one
+   * @param host `undefined` for all interfaces
+   * @returns the port
+   * @throws the system's error, as EADDRINUSE
+   */
+  listen(port: number, host: string | undefined): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port, host, backlog: 4096 }, () => {
+        this.#server.off('error', reject);
+        resolve((this.#server.address() as net.AddressInfo).port);
+      });
+    });
+  }
+
+  /**
+   * Takes no new connection, and waits until the open ones are closed. An idle one stays open for a
+   * while: a proxy may be sending on it just now, and that request would be lost.
+   *
+   * @param graceMs after this time the connections that are left are closed
+   */
+  async drain(graceMs: number): Promise<void> {
+    // Not the HTTP server's close: since Node 19 that one closes idle connections.
+    net.Server.prototype.close.call(this.#server);
+    const begunMs = performance.now();
+    while (this.#sockets.size > 0 && performance.now() - begunMs < graceMs) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+    }
+    this.#server.closeIdleConnections();
+  }
+
+  /** Puts a count before Node's own listener, which would serve every connection. */
+  #limitConnections(): void {
+    const [serve] = this.#server.listeners('connection');
+    this.#server.removeAllListeners('connection');
+    this.#server.on('connection', (socket: net.Socket) => {
+      if (this.#sockets.size >= this.#maxConnections) {
+        this.#refuse(socket, 503);
+        return;
+      }
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      serve!.call(this.#server, socket);
+    });
+  }
+
+  /** Answers what Node's parser refused. */
+  #refuseError(
+    error: NodeJS.ErrnoException,
+    socket: net.Socket | import('node:stream').Duplex,
+  ): void {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
+    this.#refuse(socket as net.Socket, status);
+  }
+
+  #refuse(socket: net.Socket, status: number): void {
+    const body = `${TEXTS[status]}\n`;
+    const headers: http.OutgoingHttpHeaders = {
+      ...this.#common,
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': Buffer.byteLength(body),
+      Connection: 'close',
+      ...(status === 503 ? { 'Retry-After': '1' } : {}),
+      ...(status === 405 ? { Allow: 'GET, HEAD, POST' } : {}),
+    };
+    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${fields.join('')}\r\n`;
+    socket.on('error', () => socket.destroy());
+    socket.end(head + body);
+    // Bytes that nobody read would reset the connection, and the answer with it.
+    socket.resume();
+    setTimeout(() => socket.destroy(), 1000).unref();
+  }
+}
+
+const STATUS_BY_CODE: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+const TEXTS: Readonly<Record<number, string>> = {
+  400: 'the request is malformed; send HTTP/1.1 with a percent-encoded path',
+  405: 'this server is no proxy; it takes GET, HEAD and POST',
+  408: 'the request took too long; send it faster',
+  413: 'the chunk extensions are too large; leave them out',
+  431: 'the header is too large; it takes at most 16 KiB',
+  503: 'too many connections are open; try again in a moment',
+};

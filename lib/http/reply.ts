@@ -1,0 +1,125 @@
+/** Answers: the headers that all of them carry, the table of errors, and their end. */
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { ErrorCode, ServiceError } from '../errors.ts';
+
+/** The one table from error code to status. */
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
+  'bad-request': 400,
+  forbidden: 403,
+  timeout: 408,
+  gone: 410,
+  'too-large': 413,
+  'media-type': 415,
+  busy: 503,
+  unavailable: 503,
+};
+
+/** Seconds after which a client may try again. */
+const RETRY_AFTER = '1';
+
+/** What is read and dropped of a refused body, so that its sender gets to read the answer. */
+const LINGER_BYTES = 1 << 20;
+const LINGER_MS = 1000;
+
+/** A body larger than this is not read to its end for the sake of its connection. */
+const SMALL_BODY_BYTES = 65_536;
+
+/** Writes answers in the name of one server. */
+export class Replier {
+  readonly #common: OutgoingHttpHeaders;
+  readonly #isDraining: () => boolean;
+
+  /**
+   * @param server the value of `Chat-Server`
+   * @param isDraining whether connections are to be closed after their answer
+   */
+  constructor(server: string, isDraining: () => boolean) {
+    this.#common = { 'Chat-Server': server, 'X-Content-Type-Options': 'nosniff' };
+    this.#isDraining = isDraining;
+  }
+
+  /** The headers that every answer carries. */
+  get common(): OutgoingHttpHeaders {
+    return this.#common;
+  }
+
+  /** Writes the head of an answer; its end is the caller's. */
+  begin(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {
+    // Decided now and not when the request came: the drain may have begun meanwhile.
+    if (this.#isDraining()) response.shouldKeepAlive = false;
+    response.writeHead(status, { ...this.#common, ...headers });
+  }
+
+  /**
+   * Writes a whole answer.
+   *
+   * @param body nothing of it is sent for HEAD, but its length
+   */
+  send(
+    response: ServerResponse,
+    status: number,
+    headers: OutgoingHttpHeaders,
+    body: Buffer | string = '',
+  ): void {
+    const request = response.req;
+    const length = { 'Content-Length': Buffer.byteLength(body) };
+    const head = status === 304 ? headers : { ...headers, ...length };
+    if (isBodyWaiting(request)) {
+      this.#sendAndLinger(response, status, head, body);
+      return;
+    }
+    this.begin(response, status, head);
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  /** Writes one line of plain text. */
+  sendText(response: ServerResponse, status: number, text: string, headers = {}): void {
+    const type = { 'Content-Type': 'text/plain; charset=utf-8' };
+    this.send(response, status, { ...type, ...headers }, `${text}\n`);
+  }
+
+  /** Answers an expected failure by the table. */
+  sendError(response: ServerResponse, error: ServiceError): void {
+    const status = STATUS[error.code];
+    const headers = status === 503 ? { 'Retry-After': RETRY_AFTER } : {};
+    this.sendText(response, status, error.message, headers);
+  }
+
+  /**
+   * Answers at once and drops what still comes, within limits: a connection that is closed with
+   * bytes unread is reset, and its peer may lose the answer (RFC 9112 §9.6).
+   */
+  #sendAndLinger(
+    response: ServerResponse,
+    status: number,
+    headers: OutgoingHttpHeaders,
+    body: Buffer | string,
+  ): void {
+    const request = response.req;
+    response.shouldKeepAlive = false;
+    this.begin(response, status, headers);
+    if (request.method === 'HEAD') response.flushHeaders();
+    else response.write(body);
+    let dropped = 0;
+    const finish = (): void => {
+      clearTimeout(timer);
+      request.off('data', onData);
+      response.end();
+    };
+    const timer = setTimeout(finish, LINGER_MS);
+    const onData = (chunk: Buffer): void => {
+      dropped += chunk.length;
+      if (dropped > LINGER_BYTES) finish();
+    };
+    request.on('data', onData).once('end', finish).once('close', finish);
+    request.resume();
+  }
+}
+
+/** Whether a body is on its way that is too large to be read to its end. */
+function isBodyWaiting(request: IncomingMessage): boolean {
+  if (request.complete) return false;
+  if (request.headers['transfer-encoding'] !== undefined) return true;
+  if (request.headers.expect !== undefined) return true;
+  return Number(request.headers['content-length'] ?? 0) > SMALL_BODY_BYTES;
+}

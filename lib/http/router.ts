@@ -1,0 +1,87 @@
+/** The table of routes: from a request target to the name of a route and its parameter. */
+import { DEFAULT_ROOM, decodeSegment, findRoomFault } from '../room/name.ts';
+
+/** The routes by name; also the `route` label of the metrics. */
+export type RouteName = 'page' | 'room' | 'slash' | 'asset' | 'healthy' | 'ready' | 'metrics';
+
+/** Where a request goes. */
+export interface Target {
+  readonly route: RouteName;
+  /** The room's name, the asset's path, or the place that a redirect names. */
+  readonly argument: string;
+  /** What is wrong with the room's name, if anything. */
+  readonly fault?: string | undefined;
+  readonly query: string;
+}
+
+/** The methods that each route takes, as `Allow` names them. */
+export const ALLOWED: Readonly<Record<RouteName, readonly string[]>> = {
+  page: ['GET', 'HEAD'],
+  room: ['GET', 'HEAD', 'POST'],
+  slash: ['GET', 'HEAD'],
+  asset: ['GET', 'HEAD'],
+  healthy: ['GET', 'HEAD'],
+  ready: ['GET', 'HEAD'],
+  metrics: ['GET', 'HEAD'],
+};
+
+type Match = Omit<Target, 'query'>;
+
+/** Patterns of a path and what they lead to; the first that fits counts. */
+const TABLE: readonly (readonly [pattern: RegExp, lead: (part: string) => Match])[] = [
+  [/^\/(?:api\/)?chat\/([^/]+)$/, (part) => toRoom('room', part)],
+  [/^\/(?:api\/)?chat\/()$|^\/api\/chat()$/, () => ({ route: 'room', argument: DEFAULT_ROOM })],
+  [/^\/()$/, () => ({ route: 'page', argument: DEFAULT_ROOM })],
+  [/^\/([^/]+)$/, (part) => toRoom('page', part)],
+  [/^\/([^/]+)\/$/, (part) => toSlash(part)],
+  [/^\/static\/(.+)$/, (part) => ({ route: 'asset', argument: decodeSegment(part) ?? '' })],
+  [/^\/-\/(healthy|ready|metrics)$/, (part) => ({ route: part as RouteName, argument: '' })],
+];
+
+/**
+ * Finds the route of a request target (RFC 9112 §3.2: origin form, or absolute form from proxies).
+ *
+ * @param url the target as sent
+ * @returns `undefined` where there is no such route
+ */
+export function findTarget(url: string): Target | undefined {
+  const origin = url.startsWith('/') ? url : toOriginForm(url);
+  const mark = origin.indexOf('?');
+  const path = mark === -1 ? origin : origin.slice(0, mark);
+  const query = mark === -1 ? '' : origin.slice(mark + 1);
+  for (const [pattern, lead] of TABLE) {
+    const match = pattern.exec(path);
+    if (match !== null) return { ...lead(match[1] ?? ''), query };
+  }
+  return undefined;
+}
+
+/** The path of a room's text, as `Location` names it. */
+export function toRoomPath(room: string): string {
+  return `/chat/${encodeURIComponent(room)}`;
+}
+
+/** The path of a room's page. */
+export function toPagePath(room: string): string {
+  return `/${encodeURIComponent(room)}`;
+}
+
+function toRoom(route: RouteName, part: string): Match {
+  const room = decodeSegment(part);
+  if (room === undefined) {
+    return { route, argument: '', fault: 'the room name is not percent-encoded UTF-8' };
+  }
+  return { route, argument: room, fault: findRoomFault(room) };
+}
+
+function toSlash(part: string): Match {
+  // A backslash must not reach the Location bare: browsers take "/\host" for another site.
+  const safe = part.replace(/[^\w\-.~!$&'()*+,;=:@%]/g, encodeURIComponent);
+  return { ...toRoom('slash', part), argument: `/${safe}` };
+}
+
+function toOriginForm(url: string): string {
+  const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(url);
+  if (match === null) return '*';
+  return match[1]!.startsWith('/') ? match[1]! : `/${match[1]!}`;
+}

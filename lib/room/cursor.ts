@@ -1,0 +1,60 @@
+/**
+ * A cursor is a place in a room: `<epoch>-<offset>` (contract §5).
+ *
+ * The epoch is 8 hex digits made from the room's first line alone, so that it survives a copy and
+ * changes when a room is begun anew; the offset is in bytes and stands after a line.
+ */
+import { createHash } from 'node:crypto';
+
+/** The epoch of a room that has no line yet. */
+export const EMPTY_EPOCH = '00000000';
+
+/** How much of a first line counts for the epoch, in bytes. */
+export const EPOCH_BYTES = 65_536;
+
+/** A place in a room. */
+export interface Cursor {
+  /** `undefined` where only an offset was given, which is good in any epoch. */
+  readonly epoch: string | undefined;
+  /** Bytes from the room's beginning. */
+  readonly offset: number;
+}
+
+/**
+ * Gives the epoch of a room.
+ *
+ * @param head the room's first bytes; those after {@link EPOCH_BYTES} do not count
+ * @returns 8 lower-case hex digits, {@link EMPTY_EPOCH} while the first line is not complete
+ */
+export function toEpoch(head: Buffer): string {
+  const limited = head.length > EPOCH_BYTES ? head.subarray(0, EPOCH_BYTES) : head;
+  const end = limited.indexOf(0x0a);
+  if (end === -1 && limited.length < EPOCH_BYTES) return EMPTY_EPOCH;
+  const line = end === -1 ? limited : limited.subarray(0, end);
+  const epoch = createHash('sha256').update(line).digest('hex').slice(0, 8);
+  return epoch === EMPTY_EPOCH ? '00000001' : epoch;
+}
+
+/**
+ * Writes a cursor.
+ *
+ * @param epoch 8 hex digits
+ * @param offset bytes
+ */
+export function formatCursor(epoch: string, offset: number): string {
+  return `${epoch}-${offset}`;
+}
+
+/**
+ * Reads a cursor that a client sent: `<epoch>-<offset>` or a bare `<offset>`.
+ *
+ * @param text as sent
+ * @returns the cursor, or `undefined` where it is malformed
+ */
+export function parseCursor(text: string): Cursor | undefined {
+  const match = /^(?:([0-9a-f]{8})-)?(0|[1-9][0-9]{0,15})$/.exec(text);
+  if (match === null) return undefined;
+  const offset = Number(match[2]);
+  if (!Number.isSafeInteger(offset)) return undefined;
+  return { epoch: match[1], offset };
+}

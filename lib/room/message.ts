@@ -1,0 +1,146 @@
+/**
+ * The line (contract §3): its limits, cleaning, format and parse.
+ *
+ *     line     = "[" date " " time "] " username ": " message LF
+ *     date     = YYYY "-" MM "-" DD
+ *     time     = HH ":" MM ":" SS           ; the server's clock in its time zone
+ *     username = 1*64 character             ; trimmed, without ": " inside and ":" at its end
+ *     message  = 1*4000 character           ; a line break inside is stored as U+21B5
+ *     character = any code point but C0 (tab is kept), DEL, C1, U+2028, U+2029
+ */
+import { cleanControls, countCodePoints } from './text.ts';
+
+/** Longest username, in code points. */
+export const MAX_USERNAME_CHARACTERS = 64;
+
+/** Longest message, in code points. */
+export const MAX_MESSAGE_CHARACTERS = 4000;
+
+/** What stands in a stored line where its sender broke the line. */
+export const LINE_BREAK = '\u21b5';
+
+/** A message that is ready to be stored: cleaned and within its limits. */
+export interface Entry {
+  readonly username: string;
+  readonly message: string;
+}
+
+/** What {@link toEntry} gives: an entry, or the fault in words for the sender. */
+export type EntryResult =
+  | { readonly entry: Entry; readonly fault?: never }
+  | { readonly entry?: never; readonly fault: string };
+
+/** A line read back into its parts. */
+export interface ParsedLine {
+  /** `YYYY-MM-DD HH:MM:SS`, as stored. */
+  readonly time: string;
+  readonly username: string;
+  readonly message: string;
+}
+
+/**
+ * Checks and cleans what a sender sent.
+ *
+ * @param username the field as sent, `undefined` where it is missing
+ * @param message the field as sent, `undefined` where it is missing
+ * @returns the entry to store, or the first fault, which names its field
+ */
+export function toEntry(username: string | undefined, message: string | undefined): EntryResult {
+  const name = username === undefined ? undefined : cleanUsername(username);
+  const nameFault = findUsernameFault(name);
+  if (nameFault !== undefined) return { fault: nameFault };
+  const text = message === undefined ? undefined : cleanMessage(message);
+  const messageFault = findMessageFault(message, text);
+  if (messageFault !== undefined) return { fault: messageFault };
+  return { entry: { username: name!, message: text! } };
+}
+
+/**
+ * Formats a stored line.
+ *
+ * @param time `YYYY-MM-DD HH:MM:SS`, see {@link formatTime}
+ * @param entry a cleaned entry
+ * @returns the line with its LF
+ */
+export function formatLine(time: string, entry: Entry): string {
+  return `[${time}] ${entry.username}: ${entry.message}\n`;
+}
+
+/**
+ * Reads a line back. What {@link formatLine} wrote reads back in exactly one way.
+ *
+ * @param line a line, with or without its LF
+ * @returns its parts, or `undefined` for a line that was never a message
+ */
+export function parseLine(line: string): ParsedLine | undefined {
+  const match = LINE.exec(line.endsWith('\n') ? line.slice(0, -1) : line);
+  if (match === null) return undefined;
+  const [, time, username, message] = match as unknown as [string, string, string, string];
+  const { entry } = toEntry(username, message);
+  if (entry?.username !== username || entry.message !== message) return undefined;
+  return { time, username, message };
+}
+
+const LINE = /^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] ([^\n]+?): ([^\n]+)$/;
+
+let lastSecond = Number.NaN;
+let lastText = '';
+
+/**
+ * Formats a moment in the process's time zone. Messages come many to a second, so the last
+ * second's text is kept.
+ *
+ * @param epochMs milliseconds since 1970 UTC
+ * @returns `YYYY-MM-DD HH:MM:SS`
+ */
+export function formatTime(epochMs: number): string {
+  const second = Math.floor(epochMs / 1000);
+  if (second !== lastSecond) {
+    lastText = formatDate(new Date(epochMs));
+    lastSecond = second;
+  }
+  return lastText;
+}
+
+function formatDate(date: Date): string {
+  const day = [date.getMonth() + 1, date.getDate()].map(toTwoDigits).join('-');
+  const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(toTwoDigits).join(':');
+  return `${String(date.getFullYear()).padStart(4, '0')}-${day} ${time}`;
+}
+
+function toTwoDigits(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
+function cleanUsername(username: string): string {
+  const name = username.trim();
+  // A line break is a fault of its own, so it must survive until it is looked for.
+  return /[\r\n]/.test(name) ? name : cleanControls(name);
+}
+
+function findUsernameFault(name: string | undefined): string | undefined {
+  const right = `it takes 1 to ${MAX_USERNAME_CHARACTERS} characters`;
+  if (name === undefined) return `username is missing; ${right}`;
+  if (name === '') return `username is blank; ${right}`;
+  if (/[\r\n]/.test(name)) return 'username has a line break in it; it takes one line';
+  if (countCodePoints(name, MAX_USERNAME_CHARACTERS) > MAX_USERNAME_CHARACTERS) {
+    return `username is too long; ${right}`;
+  }
+  if (name.includes(': ')) return 'username has ": " in it; leave out the colon or the space';
+  if (name.endsWith(':')) return 'username ends with ":"; leave out the colon';
+  return undefined;
+}
+
+function cleanMessage(message: string): string {
+  return cleanControls(message.replace(/\r\n?|\n/g, LINE_BREAK));
+}
+
+function findMessageFault(raw: string | undefined, text: string | undefined): string | undefined {
+  const right = `it takes 1 to ${MAX_MESSAGE_CHARACTERS} characters`;
+  if (raw === undefined || text === undefined) return `message is missing; ${right}`;
+  if (raw.trim() === '') return `message is blank; ${right}`;
+  if (countCodePoints(text, MAX_MESSAGE_CHARACTERS) > MAX_MESSAGE_CHARACTERS) {
+    return `message is too long; ${right}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,201 @@
+/** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { ServiceError, toErrno } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { COUNT_BOUNDS, type Registry, SECONDS_BOUNDS } from '../metrics.ts';
+import type { Entry } from '../room/message.ts';
+import { toFileStem } from '../room/name.ts';
+import { type AppendOptions, appendBatch, syncFolder } from './append.ts';
+import { AppendQueue } from './append-queue.ts';
+import { LockFolder } from './lock.ts';
+import type { HeldLock } from './lock-file.ts';
+import type { Receipt, RoomView, Store } from './store.ts';
+import { Views } from './view.ts';
+import { watchFolder } from './watch.ts';
+
+/** The folder inside the rooms' folder that the locks are in. */
+const LOCKS = '.locks';
+
+/** What a folder store is made of. */
+export interface FileStoreOptions {
+  /** The rooms' folder, an absolute path. */
+  readonly folder: string;
+  /** Whether a message is acknowledged only when it is on disk. */
+  readonly durable: boolean;
+  readonly log: Log;
+  readonly registry: Registry;
+}
+
+/** Rooms as files in a folder that any number of processes share. */
+export class FileStore implements Store {
+  readonly description: string;
+  readonly #folder: string;
+  readonly #log: Log;
+  readonly #locks: LockFolder;
+  readonly #views: Views;
+  readonly #queue: AppendQueue;
+  readonly #append: AppendOptions;
+  readonly #count: Counts;
+
+  /**
+   * Opens a folder, making it where it is missing.
+   *
+   * @throws the system's error where the folder can't be made or written to
+   */
+  constructor(options: FileStoreOptions) {
+    this.#folder = options.folder;
+    this.description = options.folder;
+    this.#log = options.log;
+    const count = toCounts(options.registry);
+    this.#count = count;
+    this.#append = {
+      durable: options.durable,
+      onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
+      onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
+    };
+    makeFolders(options.folder);
+    this.#locks = new LockFolder(path.join(options.folder, LOCKS), {
+      onWait: (waitMs) => count.lockWaits.observe(waitMs / 1000),
+      onBreak: (name) => this.#settleDead(name),
+    });
+    this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
+    this.#views = new Views(options.folder, this.#locks, (room) => void this.#freeStuck(room));
+  }
+
+  append(room: string, entry: Entry): Promise<Receipt> {
+    return this.#queue.append(room, entry);
+  }
+
+  etag(room: string): string {
+    return this.#guard(() => this.#views.etag(room));
+  }
+
+  view(room: string): RoomView {
+    return this.#guard(() => this.#views.view(room));
+  }
+
+  watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
+    return watchFolder(this.#folder, rooms, (room) => this.#views.etag(room), onChange);
+  }
+
+  async check(): Promise<void> {
+    const probe = path.join(this.#folder, LOCKS, `${process.pid}-${performance.now()}.probe`);
+    try {
+      makeFolders(this.#folder);
+      const handle = await fs.promises.open(probe, 'wx');
+      try {
+        await handle.write(Buffer.alloc(4096));
+        await handle.datasync();
+      } finally {
+        await handle.close();
+        await fs.promises.rm(probe, { force: true });
+      }
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.idle();
+    this.#locks.close();
+  }
+
+  async #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+    const stem = toFileStem(room);
+    try {
+      const lock = await this.#acquire(stem);
+      try {
+        const file = path.join(this.#folder, `${stem}.txt`);
+        const receipts = await appendBatch(file, lock, entries, this.#append);
+        this.#countBatch(receipts);
+        return receipts;
+      } finally {
+        lock.release();
+      }
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  /** Takes the room's lock, in a folder made anew where somebody removed it. */
+  async #acquire(stem: string): Promise<HeldLock> {
+    try {
+      return await this.#locks.acquire(stem);
+    } catch (error) {
+      if (toErrno(error) !== 'ENOENT') throw error;
+      makeFolders(this.#folder);
+      return this.#locks.acquire(stem);
+    }
+  }
+
+  /** Makes durable what a dead writer left, before its lock goes and readers see it. */
+  #settleDead(name: string): void {
+    this.#count.broken.add();
+    this.#log.warn('broke the lock of a dead writer', { file: name });
+    if (!this.#append.durable) return;
+    const file = path.join(this.#folder, `${name}.txt`);
+    if (!fs.existsSync(file)) return;
+    const fd = fs.openSync(file, 'r');
+    try {
+      fs.fdatasyncSync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Frees a room whose writer died, though nobody writes to it now. */
+  async #freeStuck(room: string): Promise<void> {
+    try {
+      (await this.#acquire(toFileStem(room))).release();
+    } catch (error) {
+      this.#log.warn('a dead writer still holds a room', { room, error });
+    }
+  }
+
+  #countBatch(receipts: readonly Receipt[]): void {
+    this.#count.batches.observe(receipts.length);
+    this.#count.messages.add(receipts.length);
+    this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+  }
+
+  #guard<T>(look: () => T): T {
+    try {
+      return look();
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  /** The system's errors become a refusal with their code; everything else is a bug and stays. */
+  #toServiceError(error: unknown): unknown {
+    if (error instanceof ServiceError) return error;
+    const errno = toErrno(error);
+    if (errno === undefined || errno.startsWith('ERR_')) return error;
+    this.#count.errors.add();
+    this.#log.error('the folder failed', { error });
+    const text = `the store can't do this now (${errno}); try again in a moment`;
+    return new ServiceError('unavailable', text, error);
+  }
+}
+
+interface Counts extends ReturnType<typeof toCounts> {}
+
+function toCounts(registry: Registry) {
+  const seconds = SECONDS_BOUNDS;
+  return {
+    messages: registry.counter('chat_messages_stored_total', 'Messages stored.'),
+    bytes: registry.counter('chat_bytes_stored_total', 'Bytes of lines stored.'),
+    batches: registry.histogram('chat_batch_messages', 'Messages a batch.', COUNT_BOUNDS),
+    syncs: registry.histogram('chat_fsync_seconds', 'Time of a sync to disk.', seconds),
+    lockWaits: registry.histogram('chat_lock_wait_seconds', 'Time until a lock was had.', seconds),
+    broken: registry.counter('chat_stale_locks_broken_total', 'Locks of dead writers broken.'),
+    errors: registry.counter('chat_store_errors_total', 'Failures of the store.'),
+  };
+}
+
+/** Makes the rooms' folder and the locks' folder in it, and their names durable. */
+function makeFolders(folder: string): void {
+  const made = fs.mkdirSync(path.join(folder, LOCKS), { recursive: true });
+  if (made !== undefined) void syncFolder(path.dirname(made)).catch(() => undefined);
+}

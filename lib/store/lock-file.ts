@@ -1,0 +1,148 @@
+/** A lock file on disk: making it, holding it, and reading what it says. */
+import fs from 'node:fs';
+import { toErrno } from '../errors.ts';
+
+/** How long a lock must look the same until its owner counts as dead. */
+export const STALE_MS = 2000;
+
+/** How often a live owner touches a lock that it goes on holding. */
+export const TOUCH_MS = 400;
+
+/** After this time an owner looks whether the lock is still its own. */
+const TRUST_MS = STALE_MS / 2;
+
+/** A lock that is held. */
+export interface HeldLock {
+  /** Publishes the size that the room had before this owner writes. */
+  publish(baseBytes: number): void;
+  /** Whether the lock is still this owner's; asks the disk only after a long hold. */
+  isMine(): boolean;
+  /** Lets it go. Never throws: a lock that can't be removed is left empty, which hides nothing. */
+  release(): void;
+}
+
+/** What a reader learns of a lock: the committed size, `undefined` while nothing was written. */
+export interface Holder {
+  readonly baseBytes: number | undefined;
+  /** Tells this very lock from every other one, and changes while its owner shows life. */
+  readonly identity: string;
+}
+
+/** A lock file that this process made and holds open. */
+export class LockFile implements HeldLock {
+  readonly #file: string;
+  readonly #fd: number;
+  readonly #name: string;
+  readonly #onRelease: () => void;
+  readonly #takenMs = performance.now();
+
+  /**
+   * @param file its path
+   * @param fd its open handle
+   * @param name owner and number, which no other lock has
+   * @param onRelease called once it is let go
+   */
+  constructor(file: string, fd: number, name: string, onRelease: () => void) {
+    this.#file = file;
+    this.#fd = fd;
+    this.#name = name;
+    this.#onRelease = onRelease;
+  }
+
+  publish(baseBytes: number): void {
+    const bytes = Buffer.from(`${this.#name} ${baseBytes}\n`, 'latin1');
+    if (fs.writeSync(this.#fd, bytes, 0, bytes.length, 0) !== bytes.length) {
+      throw Object.assign(new Error('the lock file could not be written whole'), {
+        code: 'ENOSPC',
+      });
+    }
+  }
+
+  isMine(): boolean {
+    if (performance.now() - this.#takenMs < TRUST_MS) return true;
+    try {
+      return fs.statSync(this.#file).ino === fs.fstatSync(this.#fd).ino;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Shows life to contenders, once the lock has been held for long. */
+  touch(): void {
+    if (performance.now() - this.#takenMs < TOUCH_MS) return;
+    const now = Date.now() / 1000;
+    try {
+      fs.futimesSync(this.#fd, now, now);
+    } catch {
+      // A lock that can't be touched goes stale, as it should when its folder is gone.
+    }
+  }
+
+  release(): void {
+    this.#onRelease();
+    try {
+      if (this.isMine()) fs.unlinkSync(this.#file);
+    } catch {
+      tryTruncate(this.#fd);
+    }
+    tryClose(this.#fd);
+  }
+}
+
+/**
+ * Makes a file that must not exist yet.
+ *
+ * @returns its open handle, or `undefined` where it exists
+ */
+export function createExclusive(file: string): number | undefined {
+  try {
+    return fs.openSync(file, 'wx', 0o644);
+  } catch (error) {
+    if (toErrno(error) === 'EEXIST') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads who holds a lock.
+ *
+ * @param file the lock file's path
+ * @returns `undefined` where there is no such file
+ */
+export function readHolder(file: string): Holder | undefined {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, 'r');
+  } catch (error) {
+    if (toErrno(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { ino, mtimeMs, ctimeMs } = fs.fstatSync(fd);
+    const bytes = Buffer.allocUnsafe(64);
+    const text = bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, 64, 0));
+    const base = /^\S+ \d+ (\d+)\n$/.exec(text)?.[1];
+    return {
+      baseBytes: base === undefined ? undefined : Number(base),
+      identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
+    };
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function tryTruncate(fd: number): void {
+  try {
+    fs.ftruncateSync(fd, 0);
+  } catch {
+    // Nothing is left to try; the lock goes stale and the next writer breaks it.
+  }
+}
+
+function tryClose(fd: number): void {
+  try {
+    fs.closeSync(fd);
+  } catch {
+    // Linux lets the handle go whatever close says (close(2)).
+  }
+}

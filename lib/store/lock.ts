@@ -1,0 +1,177 @@
+/**
+ * The advisory lock of a room (contract §9): a file made with O_EXCL, which any number of
+ * processes, containers and hosts on one folder honour (POSIX open(2); atomic on NFS since v3).
+ *
+ * The lock's text is `<owner> <number> <base>`: who took it, the how manieth lock of this owner it
+ * is, and the room's size before this owner's write. What lies beyond the base is not committed
+ * yet, so readers stop there. While the text is empty its owner has written nothing.
+ *
+ * A live owner touches a lock that it holds for long. A contender that saw the very same file, text
+ * and times, for STALE_MS by its own monotonic clock, judges the owner dead: no two clocks are
+ * compared and no process id is believed. It removes the lock inside a second exclusive file whose
+ * name is made from the dead lock's identity, and judges once more in there: as that identity never
+ * returns, a contender that comes late finds nothing to remove, and nobody removes a living lock.
+ *
+ * What this does not detect: an owner that stands still between its last look at the clock and its
+ * write, for longer than STALE_MS, writes without the lock when it wakes. The append copes (see
+ * append.ts): whole batches in append mode, and a look at the file before anything is acknowledged.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { ServiceError } from '../errors.ts';
+import {
+  createExclusive,
+  type HeldLock,
+  type Holder,
+  LockFile,
+  readHolder,
+  STALE_MS,
+  TOUCH_MS,
+} from './lock-file.ts';
+
+/** How long an append waits for a lock: several dead owners in a row, then it is refused. */
+export const WAIT_MS = 10_000;
+
+/** What a lock folder calls back. */
+export interface LockEvents {
+  /** A lock was taken after a wait of so many milliseconds. */
+  onWait(waitMs: number): void;
+  /**
+   * A dead owner's lock is about to be removed: the last moment to make durable what it left. Where
+   * this throws, the lock stays.
+   */
+  onBreak(name: string): void;
+}
+
+/** The locks of one folder, as this process takes them. */
+export class LockFolder {
+  readonly #folder: string;
+  readonly #events: LockEvents;
+  readonly #owner = randomBytes(8).toString('hex');
+  readonly #held = new Set<LockFile>();
+  readonly #touch: NodeJS.Timeout;
+  #taken = 0;
+
+  /**
+   * @param folder an existing folder of its own for the lock files
+   * @param events what to call back
+   */
+  constructor(folder: string, events: LockEvents) {
+    this.#folder = folder;
+    this.#events = events;
+    this.#touch = setInterval(() => this.#touchHeld(), TOUCH_MS).unref();
+  }
+
+  /**
+   * Takes a lock, waiting for its owner and breaking it where that one is dead.
+   *
+   * @param name a file name without ending
+   * @throws ServiceError `unavailable` after {@link WAIT_MS}; the system's error where the folder fails
+   */
+  async acquire(name: string): Promise<HeldLock> {
+    const file = this.#toFile(name);
+    const begunMs = performance.now();
+    const watch = new StaleWatch();
+    for (let tries = 0; ; tries += 1) {
+      const held = this.#tryTake(file);
+      if (held !== undefined) {
+        this.#events.onWait(performance.now() - begunMs);
+        return held;
+      }
+      if (watch.isStale(file)) this.#breakStale(name, file, watch);
+      if (performance.now() - begunMs > WAIT_MS) {
+        throw new ServiceError('unavailable', 'the room is locked by another writer; try again');
+      }
+      await pause(tries);
+    }
+  }
+
+  /**
+   * Looks who holds a lock, without taking it.
+   *
+   * @param name a file name without ending
+   * @returns `undefined` where nobody holds it
+   */
+  look(name: string): Holder | undefined {
+    const file = this.#toFile(name);
+    return fs.existsSync(file) ? readHolder(file) : undefined;
+  }
+
+  /** Stops touching; locks that are still held go stale. */
+  close(): void {
+    clearInterval(this.#touch);
+  }
+
+  #toFile(name: string): string {
+    return path.join(this.#folder, `${name}.lock`);
+  }
+
+  #tryTake(file: string): LockFile | undefined {
+    // A look costs a tenth of a failed open.
+    if (fs.existsSync(file)) return undefined;
+    const fd = createExclusive(file);
+    if (fd === undefined) return undefined;
+    this.#taken += 1;
+    const held = new LockFile(file, fd, `${this.#owner} ${this.#taken}`, () =>
+      this.#held.delete(held),
+    );
+    this.#held.add(held);
+    return held;
+  }
+
+  /** Removes a dead lock: once, whoever else tries. */
+  #breakStale(name: string, file: string, watch: StaleWatch): void {
+    const guard = path.join(this.#folder, `${toHash(`${file} ${watch.identity}`)}.break`);
+    const fd = createExclusive(guard);
+    if (fd === undefined) {
+      // Somebody is at it. If that one died at it, its guard goes stale like any lock.
+      watch.guard ??= new StaleWatch();
+      if (watch.guard.isStale(guard)) this.#breakStale(name, guard, watch.guard);
+      return;
+    }
+    try {
+      if (readHolder(file)?.identity === watch.identity) {
+        this.#events.onBreak(name);
+        fs.unlinkSync(file);
+      }
+    } finally {
+      fs.closeSync(fd);
+      fs.rmSync(guard, { force: true });
+    }
+  }
+
+  #touchHeld(): void {
+    for (const held of this.#held) held.touch();
+  }
+}
+
+/** Watches whether a lock file stays the very same. */
+class StaleWatch {
+  identity: string | undefined;
+  guard: StaleWatch | undefined;
+  #sinceMs = 0;
+
+  isStale(file: string): boolean {
+    const nowMs = performance.now();
+    const identity = readHolder(file)?.identity;
+    if (identity === undefined || identity !== this.identity) {
+      this.identity = identity;
+      this.guard = undefined;
+      this.#sinceMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#sinceMs >= STALE_MS;
+  }
+}
+
+function toHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
+
+/** Waits a little longer with every try: other turns first, then 1 ms, at last 5 to 10 ms. */
+async function pause(tries: number): Promise<void> {
+  if (tries < 4) return void (await nextTurn());
+  await sleep(tries < 100 ? 1 : 5 + Math.random() * 5);
+}

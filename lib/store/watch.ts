@@ -1,0 +1,88 @@
+/**
+ * Watching a folder of rooms: the system's own notices, and a slow poll of the rooms that somebody
+ * reads behind them, for file systems that do not tell (network mounts).
+ */
+import fs from 'node:fs';
+import { fromFileStem } from '../room/name.ts';
+
+/** How often each room that is read is looked at, in milliseconds. */
+export const POLL_MS = 900;
+
+/**
+ * Watches until stopped.
+ *
+ * @param folder the rooms' folder
+ * @param rooms the rooms that somebody reads now
+ * @param toTag gives a room's entity tag
+ * @param onChange told of a room that may have changed
+ * @returns stops watching
+ */
+export function watchFolder(
+  folder: string,
+  rooms: () => Iterable<string>,
+  toTag: (room: string) => string,
+  onChange: (room: string) => void,
+): () => void {
+  let watcher = tryWatch(folder, onChange);
+  const tags = new Map<string, string>();
+  const timer = setInterval(() => {
+    // A watch ends with its folder: look whether there is a new one.
+    if (watcher.isBroken()) {
+      watcher.close();
+      watcher = tryWatch(folder, onChange);
+    }
+    const read = new Set(rooms());
+    for (const room of tags.keys()) if (!read.has(room)) tags.delete(room);
+    for (const room of read) {
+      const tag = tryTag(room, toTag);
+      if (tag !== tags.get(room)) onChange(room);
+      tags.set(room, tag);
+    }
+  }, POLL_MS).unref();
+  return () => {
+    clearInterval(timer);
+    watcher.close();
+  };
+}
+
+interface FolderWatch {
+  isBroken(): boolean;
+  close(): void;
+}
+
+function tryWatch(folder: string, onChange: (room: string) => void): FolderWatch {
+  let isBroken = false;
+  const inode = tryInode(folder);
+  try {
+    const watcher = fs.watch(folder, { persistent: false }, (_, file) => {
+      if (typeof file !== 'string' || !file.endsWith('.txt')) return;
+      const room = fromFileStem(file.slice(0, -'.txt'.length));
+      if (room !== undefined) onChange(room);
+    });
+    watcher.on('error', () => {
+      isBroken = true;
+    });
+    return {
+      isBroken: () => isBroken || tryInode(folder) !== inode,
+      close: () => watcher.close(),
+    };
+  } catch {
+    return { isBroken: () => true, close: () => undefined };
+  }
+}
+
+function tryInode(folder: string): number | undefined {
+  try {
+    return fs.statSync(folder).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function tryTag(room: string, toTag: (room: string) => string): string {
+  try {
+    return toTag(room);
+  } catch {
+    return '';
+  }
+}

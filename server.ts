@@ -1,0 +1,125 @@
+/** The front door: config, store, app, listen, drain. The only file that knows everyone. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type Config, ConfigError, readConfig } from './lib/config.ts';
+import { createApp } from './lib/http/app.ts';
+import { Assets } from './lib/http/assets.ts';
+import { Listener } from './lib/http/listener.ts';
+import { Replier } from './lib/http/reply.ts';
+import { Live } from './lib/live.ts';
+import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/log.ts';
+import { Registry } from './lib/metrics.ts';
+import { FileStore } from './lib/store/file.ts';
+import type { Store } from './lib/store/store.ts';
+
+/** How long connections may stay open after SIGTERM, and after SIGINT from somebody who waits. */
+const GRACE_MS = { SIGTERM: 8000, SIGINT: 2000 } as const;
+
+/** A drain that is not done by then ends all the same. */
+const DRAIN_LIMIT_MS = 9500;
+
+/** How often the event loop's lag is measured. */
+const LAG_RESOLUTION_MS = 100;
+
+/** The exit code for a bad value (contract §7). */
+const BAD_VALUE = 2;
+
+interface Service {
+  readonly listener: Listener;
+  readonly live: Live;
+  readonly store: Store;
+  readonly log: Log;
+  isDraining: boolean;
+}
+
+async function main(): Promise<void> {
+  ignoreClosedOutput();
+  const config = orExit(() => readConfig());
+  const log = new Log(config.log);
+  const registry = new Registry();
+  const store = orExit(() => openStore(config, log, registry));
+  const assets = orExit(() => new Assets(config.staticFolder), 'CHAT_STATIC: ');
+  const live = new Live(store, log);
+  const replier = new Replier(
+    `${config.serverName} (${config.hostname})`,
+    () => service.isDraining,
+  );
+  const { serverName } = config;
+  const isDraining = (): boolean => service.isDraining;
+  const app = { store, live, assets, replier, registry, log, serverName, isDraining };
+  const listener = new Listener({ handler: createApp(app), common: replier.common });
+  const service: Service = { listener, live, store, log, isDraining: false };
+  sampleProcess(registry, service);
+  drainOnSignal(service);
+  const port = await listener.listen(config.port, config.host).catch(exitUnheard);
+  const host = config.host ?? 'localhost';
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+  writeOut(`chat: open ${url} (server ${serverName}, rooms in ${store.description})\n`);
+}
+
+function openStore(config: Config, log: Log, registry: Registry): Store {
+  try {
+    const durable = config.durability === 'disk';
+    return new FileStore({ folder: config.store, durable, log, registry });
+  } catch (error) {
+    throw new ConfigError(`CHAT_STORE: ${(error as Error).message}`);
+  }
+}
+
+function drainOnSignal(service: Service): void {
+  const onSignal = (signal: 'SIGTERM' | 'SIGINT'): void => {
+    if (service.isDraining) process.exit(0);
+    service.isDraining = true;
+    service.log.info('draining; a second signal exits at once', { signal });
+    setTimeout(() => process.exit(0), DRAIN_LIMIT_MS).unref();
+    void drain(service, GRACE_MS[signal]);
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+async function drain({ listener, live, store, log }: Service, graceMs: number): Promise<void> {
+  const drained = listener.drain(graceMs);
+  live.close();
+  await drained;
+  await store.close();
+  log.info('drained');
+  process.exit(0);
+}
+
+function sampleProcess(registry: Registry, { live, listener }: Service): void {
+  const delay = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  delay.enable();
+  const { memoryUsage, cpuUsage } = process;
+  const toCpu = (): number => (cpuUsage().user + cpuUsage().system) / 1e6;
+  const toLag = (): number => {
+    const seconds = Math.max(0, (delay.max / 1e6 - LAG_RESOLUTION_MS) / 1e3);
+    delay.reset();
+    return seconds;
+  };
+  registry.sample('chat_live_streams', 'Live streams.', 'gauge', () => live.readerCount);
+  registry.sample('chat_connections', 'Open connections.', 'gauge', () => listener.connectionCount);
+  registry.sample('process_resident_memory_bytes', 'Memory.', 'gauge', () => memoryUsage.rss());
+  registry.sample('process_cpu_seconds_total', 'CPU time.', 'counter', toCpu);
+  registry.sample('chat_event_loop_lag_seconds', 'Worst lag since the last look.', 'gauge', toLag);
+}
+
+/** Runs a step of the start; a failure is one line and the exit code of a bad value. */
+function orExit<T>(step: () => T, prefix = ''): T {
+  try {
+    return step();
+  } catch (error) {
+    return exitWith(`${prefix}${(error as Error).message}`, BAD_VALUE);
+  }
+}
+
+function exitUnheard(error: NodeJS.ErrnoException): never {
+  const isBadValue = error.code !== 'EADDRINUSE' && error.code !== 'EACCES';
+  return exitWith(`PORT, HOST: can't listen there: ${error.message}`, isBadValue ? BAD_VALUE : 1);
+}
+
+function exitWith(text: string, code: number): never {
+  writeError(`chat: ${text.replace(/\s+/g, ' ')}\n`);
+  process.exit(code);
+}
+
+await main();
