@@ -1,0 +1,83 @@
+/** How near its end counts as at its end, in pixels. */
+const SLACK_PX = 48;
+
+/**
+ * Where the reader is in the scroller: keeps them at the bottom while they are there, and keeps
+ * what they look at in place while rows come and go above it.
+ */
+export class Scroll extends EventTarget {
+  #box;
+  #isStuck = true;
+  #top = 0;
+
+  /**
+   * @param {HTMLElement} box what scrolls
+   * @param {HTMLElement} content what grows in it
+   */
+  constructor(box, content) {
+    super();
+    this.#box = box;
+    box.addEventListener('scroll', () => this.#look(), { passive: true });
+    const resized = new ResizeObserver(() => this.#isStuck && this.toBottom());
+    resized.observe(box);
+    resized.observe(content);
+  }
+
+  /** Whether the reader is at the bottom. */
+  get isStuck() {
+    return this.#isStuck;
+  }
+
+  /** Whether less than a screen or so is left above. */
+  get isNearTop() {
+    return this.#box.scrollTop < this.#box.clientHeight + 400;
+  }
+
+  /** Whether less than a screen or so is left below. */
+  get isNearBottom() {
+    return this.#below() < this.#box.clientHeight + 400;
+  }
+
+  toBottom() {
+    this.#isStuck = true;
+    this.#box.scrollTop = this.#box.scrollHeight;
+    this.#top = this.#box.scrollTop;
+  }
+
+  /** @param {HTMLElement} element shown in the middle */
+  toElement(element) {
+    this.#isStuck = false;
+    element.scrollIntoView({ block: 'center' });
+    this.#look();
+  }
+
+  /**
+   * Changes rows without moving those that are in sight.
+   * @param {() => void} change
+   */
+  preserve(change) {
+    const { top } = this.#box.getBoundingClientRect();
+    const rows = this.#box.querySelectorAll('.row');
+    const anchor = [...rows].find((row) => row.getBoundingClientRect().bottom > top);
+    const before = anchor?.getBoundingClientRect().top ?? 0;
+    change();
+    if (this.#isStuck) this.toBottom();
+    else if (anchor?.isConnected) {
+      this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+    }
+    this.#top = this.#box.scrollTop;
+  }
+
+  #below() {
+    return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
+  }
+
+  #look() {
+    // Growth below moves nobody: only one who scrolls up themselves leaves the bottom.
+    const hasMovedUp = this.#box.scrollTop < this.#top - 1;
+    this.#top = this.#box.scrollTop;
+    if (this.#below() < SLACK_PX) this.#isStuck = true;
+    else if (hasMovedUp) this.#isStuck = false;
+    this.dispatchEvent(new Event('move'));
+  }
+}

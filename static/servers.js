@@ -1,0 +1,58 @@
+import { byId, make } from './dom.js';
+import { tabMemory } from './storage.js';
+
+/** What a replica can do for the page. */
+const ROLES = { page: 'This page', text: 'Last read', stream: 'Live stream', post: 'Last message' };
+
+/** Which replicas have answered this tab, and how many different ones: load balancing to see. */
+export class Servers {
+  #list = byId('servers', HTMLElement);
+  #summary = byId('servers-seen', HTMLElement);
+  /** @type {Partial<Record<keyof typeof ROLES, string>>} */
+  #roles = {};
+  /** @type {string[]} */
+  #seen = tabMemory.get('servers', []);
+
+  /**
+   * @param {keyof typeof ROLES} role
+   * @param {string | null | undefined} server `<name> (<hostname>)`, or the name alone
+   */
+  note(role, server) {
+    if (!server || this.#roles[role] === server) return;
+    this.#roles[role] = server;
+    const name = splitServer(server).name;
+    if (!this.#seen.includes(name)) {
+      this.#seen = [...this.#seen, name].slice(-50);
+      tabMemory.set('servers', this.#seen);
+    }
+    this.#show();
+  }
+
+  /** Finds out which one served the page: its answer lies in the browser's cache. */
+  async lookUpPage() {
+    const address = location.pathname;
+    const cached = fetch(address, { cache: 'only-if-cached', mode: 'same-origin' });
+    const answer = await cached.catch(() => undefined);
+    if (answer?.ok) this.note('page', answer.headers.get('chat-server'));
+  }
+
+  #show() {
+    const count = this.#seen.length;
+    this.#summary.textContent = count === 1 ? '1 seen' : `${count} different seen`;
+    const entries = Object.entries(ROLES).flatMap(([role, label]) => {
+      const server = this.#roles[/** @type {keyof typeof ROLES} */ (role)];
+      if (!server) return [];
+      const { name, host } = splitServer(server);
+      const value = make('dd', {}, make('b', {}, name));
+      if (host) value.append(' ', make('span', { class: 'host' }, host));
+      return [make('dt', {}, label), value];
+    });
+    this.#list.replaceChildren(...entries);
+  }
+}
+
+/** @param {string} server */
+function splitServer(server) {
+  const match = /^(.*?) \((.*)\)$/.exec(server);
+  return { name: match?.[1] ?? server, host: match?.[2] ?? '' };
+}
