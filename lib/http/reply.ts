@@ -81,6 +81,8 @@ export class Replier {
   /** Answers an expected failure by the table. */
   sendError(response: ServerResponse, error: ServiceError): void {
     const status = STATUS[error.code];
+    // After a body that came too slowly, what still comes of it would be taken for a request.
+    if (status === 408) response.shouldKeepAlive = false;
     const headers = status === 503 ? { 'Retry-After': RETRY_AFTER } : {};
     this.sendText(response, status, error.message, headers);
   }

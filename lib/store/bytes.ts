@@ -1,10 +1,14 @@
 /** Small looks into a room's file. */
 import fs from 'node:fs';
+import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
 
 const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
 const TAIL_BYTES = 65_536;
+
+/** How much of a larger room is read at a time, in bytes. */
+const CHUNK_BYTES = 128 << 10;
 
 /** Whether a file of this size is empty or ends with LF. */
 export function endsWithBreak(fd: number, sizeBytes: number): boolean {
@@ -51,4 +55,60 @@ export function readAt(fd: number, from: number, lengthBytes: number): Buffer {
     filled += count;
   }
   return filled === lengthBytes ? buffer : buffer.subarray(0, filled);
+}
+
+/**
+ * Reads a part of a file in pieces that share one buffer. It opens the file anew for every piece:
+ * however many slow readers there are, no handle waits for them.
+ *
+ * @param inode the file that it must still be
+ * @throws ServiceError `unavailable` where the file was cut or replaced meanwhile
+ */
+export async function* readChunks(
+  file: string,
+  inode: number,
+  from: number,
+  to: number,
+): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
+  for (let at = from; at < to; ) {
+    const length = Math.min(buffer.length, to - at);
+    const handle = await fs.promises.open(file, 'r');
+    try {
+      if ((await handle.stat()).ino !== inode) throw toCutError();
+      const { bytesRead } = await handle.read(buffer, 0, length, at);
+      if (bytesRead === 0) throw toCutError();
+      yield buffer.subarray(0, bytesRead);
+      at += bytesRead;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/**
+ * Opens a plain file for reading.
+ *
+ * @returns its handle; `undefined` where there is no such file
+ * @throws ServiceError `unavailable` for a folder, a pipe and their like
+ */
+export function openPlain(file: string): number | undefined {
+  let fd: number;
+  try {
+    // O_NONBLOCK: a pipe that somebody put there must not hold up the process.
+    fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    if (toErrno(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  if (fs.fstatSync(fd).isFile()) return fd;
+  fs.closeSync(fd);
+  throw new ServiceError('unavailable', 'the room is not a plain file');
+}
+
+function toCutError(): ServiceError {
+  return new ServiceError(
+    'unavailable',
+    'the room was cut or replaced while it was read; try again',
+  );
 }

@@ -3,11 +3,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ServiceError, toErrno } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { COUNT_BOUNDS, type Registry, SECONDS_BOUNDS } from '../metrics.ts';
+import type { Registry } from '../metrics.ts';
 import type { Entry } from '../room/message.ts';
 import { toFileStem } from '../room/name.ts';
 import { type AppendOptions, appendBatch, syncFolder } from './append.ts';
 import { AppendQueue } from './append-queue.ts';
+import { type Counts, toCounts } from './counts.ts';
 import { LockFolder } from './lock.ts';
 import type { HeldLock } from './lock-file.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
@@ -59,6 +60,7 @@ export class FileStore implements Store {
       onWait: (waitMs) => count.lockWaits.observe(waitMs / 1000),
       onBreak: (name) => this.#settleDead(name),
     });
+    this.#locks.sweep();
     this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
     this.#views = new Views(options.folder, this.#locks, (room) => void this.#freeStuck(room));
   }
@@ -83,6 +85,7 @@ export class FileStore implements Store {
     const probe = path.join(this.#folder, LOCKS, `${process.pid}-${performance.now()}.probe`);
     try {
       makeFolders(this.#folder);
+      await fs.promises.access(this.#folder, fs.constants.W_OK);
       const handle = await fs.promises.open(probe, 'wx');
       try {
         await handle.write(Buffer.alloc(4096));
@@ -177,21 +180,6 @@ export class FileStore implements Store {
     const text = `the store can't do this now (${errno}); try again in a moment`;
     return new ServiceError('unavailable', text, error);
   }
-}
-
-interface Counts extends ReturnType<typeof toCounts> {}
-
-function toCounts(registry: Registry) {
-  const seconds = SECONDS_BOUNDS;
-  return {
-    messages: registry.counter('chat_messages_stored_total', 'Messages stored.'),
-    bytes: registry.counter('chat_bytes_stored_total', 'Bytes of lines stored.'),
-    batches: registry.histogram('chat_batch_messages', 'Messages a batch.', COUNT_BOUNDS),
-    syncs: registry.histogram('chat_fsync_seconds', 'Time of a sync to disk.', seconds),
-    lockWaits: registry.histogram('chat_lock_wait_seconds', 'Time until a lock was had.', seconds),
-    broken: registry.counter('chat_stale_locks_broken_total', 'Locks of dead writers broken.'),
-    errors: registry.counter('chat_store_errors_total', 'Failures of the store.'),
-  };
 }
 
 /** Makes the rooms' folder and the locks' folder in it, and their names durable. */

@@ -34,6 +34,11 @@ import {
 /** How long an append waits for a lock: several dead owners in a row, then it is refused. */
 export const WAIT_MS = 10_000;
 
+/** A guard or a probe that is older than this belongs to nobody. */
+const LEFTOVER_MS = 24 * 3_600_000;
+
+const NO_THROW = { throwIfNoEntry: false } as const;
+
 /** What a lock folder calls back. */
 export interface LockEvents {
   /** A lock was taken after a wait of so many milliseconds. */
@@ -97,6 +102,16 @@ export class LockFolder {
   look(name: string): Holder | undefined {
     const file = this.#toFile(name);
     return fs.existsSync(file) ? readHolder(file) : undefined;
+  }
+
+  /** Removes what dead processes left beside the locks; a lock itself is judged when it is wanted. */
+  sweep(): void {
+    for (const file of fs.readdirSync(this.#folder)) {
+      if (file.endsWith('.lock')) continue;
+      const leftover = path.join(this.#folder, file);
+      const ageMs = Date.now() - (fs.statSync(leftover, NO_THROW)?.mtimeMs ?? Number.NaN);
+      if (ageMs > LEFTOVER_MS) fs.rmSync(leftover, { force: true });
+    }
   }
 
   /** Stops touching; locks that are still held go stale. */

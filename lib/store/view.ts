@@ -9,10 +9,9 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ServiceError } from '../errors.ts';
 import { EMPTY_EPOCH } from '../room/cursor.ts';
 import { toFileStem } from '../room/name.ts';
-import { findLastBreak, readAt, readEpoch } from './bytes.ts';
+import { findLastBreak, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
 import type { LockFolder } from './lock.ts';
 import { STALE_MS } from './lock-file.ts';
 import type { RoomView } from './store.ts';
@@ -20,9 +19,6 @@ import { isSameState, type State, ViewCache } from './view-cache.ts';
 
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
-
-/** How much of a larger room is read at a time, in bytes. */
-const CHUNK_BYTES = 128 << 10;
 
 /** How often a view is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
@@ -75,34 +71,38 @@ export class Views {
       if (state === undefined) return EMPTY;
       const known = this.#cache.get(room, state);
       if (known !== undefined) return known;
-      const view = this.#look(room, file, tries === MAX_TRIES);
+      const view = this.#tryLook(room, file, tries >= MAX_TRIES);
       if (view !== undefined) return view;
     }
   }
 
   /** @returns `undefined` where the file changed in the middle of the look */
-  #look(room: string, file: string, isLast: boolean): RoomView | undefined {
+  #tryLook(room: string, file: string, isLast: boolean): RoomView | undefined {
     const fd = openPlain(file);
     if (fd === undefined) return undefined;
     try {
-      const state = fs.fstatSync(fd);
-      const baseBytes = this.#toBase(room, state);
-      if (baseBytes !== undefined) {
-        const base = this.#cache.getBase(room, state, baseBytes);
-        return base === undefined
-          ? toView(fd, file, state, baseBytes)
-          : { ...base, isSettled: false };
-      }
-      const view = toView(fd, file, state, undefined);
-      // A write may have been going on from before the look at the size to before that at the lock.
-      if (isSameState(state, fs.fstatSync(fd))) {
-        this.#cache.set(room, state, view);
-        return view;
-      }
-      return isLast && view.completeBytes === view.sizeBytes ? view : undefined;
+      return this.#look(room, fd, file, isLast);
     } finally {
       fs.closeSync(fd);
     }
+  }
+
+  #look(room: string, fd: number, file: string, isLast: boolean): RoomView | undefined {
+    const state = fs.fstatSync(fd);
+    const baseBytes = this.#toBase(room, state);
+    if (baseBytes !== undefined) {
+      const base = this.#cache.getBase(room, state, baseBytes);
+      if (base !== undefined) return { ...base, isSettled: false };
+      return toView(fd, file, state, baseBytes);
+    }
+    const view = toView(fd, file, state, undefined);
+    // A write may have been going on from before the look at the size to before that at the lock.
+    if (view !== undefined && isSameState(state, fs.fstatSync(fd))) {
+      this.#cache.set(room, state, view);
+      return view;
+    }
+    // In a room that never stands still, what was there at the look at the lock is committed.
+    return isLast ? toView(fd, file, state, state.size) : undefined;
   }
 
   /** @returns how much of the file is committed; `undefined` while nobody holds the lock */
@@ -133,66 +133,30 @@ export class Views {
   }
 }
 
-function toView(fd: number, file: string, state: State, baseBytes: number | undefined): RoomView {
+/** @returns `undefined` where the file has been cut since the look at its state */
+function toView(
+  fd: number,
+  file: string,
+  state: State,
+  baseBytes: number | undefined,
+): RoomView | undefined {
   const completeBytes = findLastBreak(fd, baseBytes ?? state.size);
   const sizeBytes = baseBytes === undefined ? state.size : completeBytes;
+  const text = sizeBytes <= MAX_TEXT_BYTES ? readAt(fd, 0, sizeBytes) : undefined;
+  if (text !== undefined && text.length < sizeBytes) return undefined;
   return {
     etag: toEtag(state, baseBytes),
     sizeBytes,
     completeBytes,
     epoch: readEpoch(fd),
     isSettled: baseBytes === undefined,
-    text: sizeBytes <= MAX_TEXT_BYTES ? readWhole(fd, sizeBytes) : undefined,
+    text,
     read: (from, to) => readChunks(file, state.ino, from, to),
   };
-}
-
-function readWhole(fd: number, sizeBytes: number): Buffer {
-  const text = readAt(fd, 0, sizeBytes);
-  if (text.length < sizeBytes) throw toCutError();
-  return text;
-}
-
-/** Opens the file anew for every chunk: however many slow readers there are, no handle waits. */
-async function* readChunks(
-  file: string,
-  inode: number,
-  from: number,
-  to: number,
-): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
-  for (let at = from; at < to; ) {
-    const length = Math.min(buffer.length, to - at);
-    const handle = await fs.promises.open(file, 'r');
-    try {
-      if ((await handle.stat()).ino !== inode) throw toCutError();
-      const { bytesRead } = await handle.read(buffer, 0, length, at);
-      if (bytesRead === 0) throw toCutError();
-      yield buffer.subarray(0, bytesRead);
-      at += bytesRead;
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
-function openPlain(file: string): number | undefined {
-  // O_NONBLOCK: a pipe that somebody put there must not hold up the process.
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
-  if (fs.fstatSync(fd).isFile()) return fd;
-  fs.closeSync(fd);
-  throw new ServiceError('unavailable', 'the room is not a plain file');
 }
 
 function toEtag(state: State, baseBytes?: number): string {
   const parts = [state.ino, state.size, state.mtimeMs * 4096, state.ctimeMs * 4096];
   if (baseBytes !== undefined) parts.push(baseBytes);
   return `"${parts.map((part) => part.toString(36)).join('-')}"`;
-}
-
-function toCutError(): ServiceError {
-  return new ServiceError(
-    'unavailable',
-    'the room was cut or replaced while it was read; try again',
-  );
 }
