@@ -197,7 +197,7 @@ suite('the folder', () => {
     mkdirSync(toPath('folder.txt'));
     const answer = await say('folder', 'm');
     assert.ok(answer.status >= 500, String(answer.status));
-    assert.doesNotMatch(answer.text, /EISDIR|node:|\.txt/, 'nothing of the inside shows');
+    assert.doesNotMatch(answer.text, /node:|\.txt|\//, 'nothing of the inside shows');
     assert.equal((await say('beside', 'm')).status, 201);
   });
 

@@ -13,7 +13,7 @@ export interface Answer {
   text: string;
 }
 
-/** One request; the path is sent as it stands. */
+/** One request; the path is sent as it stands, a header that is undefined is not sent. */
 export interface Ask {
   method?: string;
   path?: string;
@@ -22,15 +22,18 @@ export interface Ask {
   agent?: Agent;
 }
 
-type Target = Pick<Server, 'port'>;
+/** Where to ask: 127.0.0.1 unless another host is named. */
+type Target = Pick<Server, 'port'> & { host?: string };
 
 const answerTimeoutMs = 60_000;
 
-/** Sends one request to 127.0.0.1 and reads the whole answer. */
+/** Sends one request and reads the whole answer. */
 export function ask(server: Target, what: Ask): Promise<Answer> {
-  const { method = 'GET', path = '/', headers = {}, body, agent } = what;
+  const { method = 'GET', path = '/', body, agent } = what;
+  const given = Object.entries(what.headers ?? {}).filter(([, value]) => value !== undefined);
+  const headers = Object.fromEntries(given);
   const answer = new Promise<Answer>((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: server.port, method, path, headers };
+    const options = { host: server.host ?? '127.0.0.1', port: server.port, method, path, headers };
     const outgoing = request({ ...options, agent: agent ?? false }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -97,7 +97,8 @@ export function spawnServer(options: ServerOptions = {}): ServerProcess {
     script,
     ...(options.args ?? []),
   ];
-  const env = makeEnvironment({ CHAT_STORE: options.store, ...options.env });
+  const store = options.store ?? makeTempFolder('rooms');
+  const env = makeEnvironment({ CHAT_STORE: store, ...options.env });
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
   return watch(spawn(command, args, { cwd: options.cwd ?? makeTempFolder('cwd'), env, stdio }));
 }

@@ -1,0 +1,60 @@
+// npm run test:compose: the topology of compose.yaml for real, on a Docker engine. Where none answers, one is brought
+// (with-engine.sh: Debian, root) and stopped afterwards; where no registry answers, base images are made (images.sh).
+// `npm run test:compose -- name` runs the suites whose file name contains the name. Nothing is left behind but the
+// cache folder.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { build } from '../build.mjs';
+import { fail, installPackages, listFiles, mustRun, programOf, root, run } from '../lib.mjs';
+
+const project = 'chat-test';
+const suiteTimeoutMs = 900_000;
+const inEngine = '--inside';
+
+const args = process.argv.slice(2);
+if (args[0] === inEngine) process.exit(runSuites(args.slice(1)));
+installPackages();
+build();
+mustRun(process.execPath, [programOf('tsc'), '-p', 'test']);
+const engine = join(root, 'scripts', 'docker', 'with-engine.sh');
+process.exit(run('bash', [engine, process.execPath, process.argv[1], inEngine, ...args]));
+
+/** Runs the suites one after another and takes away whatever they leave; gives the exit code. */
+function runSuites(names) {
+  mustRun('bash', [join(root, 'scripts', 'docker', 'images.sh'), 'node', 'nginx']);
+  const all = listFiles('.build/test/compose').filter((path) => path.endsWith('.suite.js'));
+  const files = all.filter(
+    (path) => names.length === 0 || names.some((name) => path.includes(name)),
+  );
+  if (files.length === 0) fail(`No suite's path contains ${names.join(' or ')}.`);
+  const options = ['--test', '--test-concurrency=1', `--test-timeout=${suiteTimeoutMs}`];
+  options.push('--test-reporter=spec', '--test-reporter-destination=stdout');
+  // Ctrl-C ends the suites, not this script: it still has to clean up.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  const code = run(process.execPath, [...options, ...files]);
+  removeTraces();
+  return code;
+}
+
+/** Containers, networks, volumes and the image of the suites, whatever state they were left in. */
+function removeTraces() {
+  const label = `label=com.docker.compose.project=${project}`;
+  const list = (...what) =>
+    (spawnSync('docker', [...what, '--quiet'], { encoding: 'utf8' }).stdout ?? '')
+      .split('\n')
+      .filter(Boolean);
+  const removals = [
+    [
+      ['container', 'rm', '--force', '--volumes'],
+      list('container', 'ls', '--all', '--filter', label),
+    ],
+    [['network', 'rm'], list('network', 'ls', '--filter', label)],
+    [['volume', 'rm', '--force'], list('volume', 'ls', '--filter', label)],
+    [['image', 'rm', '--force'], list('image', 'ls', project)],
+  ];
+  for (const [command, ids] of removals) {
+    if (ids.length > 0)
+      run('docker', [...command, ...ids], { stdio: ['ignore', 'ignore', 'inherit'] });
+  }
+}
