@@ -26,7 +26,7 @@ export interface Lines {
  *   longer than {@link MAX_LINE_BYTES} the text is a note, with the line's own end.
  */
 export async function readLines(view: RoomView, offset: number): Promise<Lines | undefined> {
-  for (let sizeBytes = PIECE_BYTES; ; sizeBytes *= 4) {
+  for (let sizeBytes = PIECE_BYTES; ; sizeBytes = Math.min(4 * sizeBytes, MAX_LINE_BYTES)) {
     const to = Math.min(view.completeBytes, offset + sizeBytes);
     // The byte before tells whether the place is the start of a line.
     const from = Math.max(0, offset - 1);

@@ -84,10 +84,12 @@ export function pickCoding<T extends string>(
   if (field === undefined) return undefined;
   const weights = parseWeights(field);
   let best: T | undefined;
+  // `identity` is what the client gets without a coding; named, it has a weight too.
+  const least = weights.get('identity') ?? 0;
   let most = 0;
   for (const coding of codings) {
     const weight = weights.get(coding) ?? weights.get('*') ?? 0;
-    if (weight > most) {
+    if (weight > most && weight >= least) {
       best = coding;
       most = weight;
     }

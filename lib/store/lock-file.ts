@@ -121,7 +121,8 @@ export function readHolder(file: string): Holder | undefined {
     const { ino, mtimeMs, ctimeMs } = fs.fstatSync(fd);
     const bytes = Buffer.allocUnsafe(64);
     const text = bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, 64, 0));
-    const base = /^\S+ \d+ (\d+)\n$/.exec(text)?.[1];
+    // What stands after the LF is left of a longer base that was published before.
+    const base = /^\S+ \d+ (\d+)\n/.exec(text)?.[1];
     return {
       baseBytes: base === undefined ? undefined : Number(base),
       identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,

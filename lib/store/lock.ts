@@ -12,8 +12,9 @@
  * name is made from the dead lock's identity, and judges once more in there: as that identity never
  * returns, a contender that comes late finds nothing to remove, and nobody removes a living lock.
  *
- * What this does not detect: an owner that stands still between its last look at the clock and its
- * write, for longer than STALE_MS, writes without the lock when it wakes. The append copes (see
+ * What this does not detect: a process that stands still for longer than STALE_MS just between a look
+ * and the deed after it. An owner then writes without the lock when it wakes, or removes the lock of
+ * the next owner; a breaker removes a living lock. The append copes (see
  * append.ts): whole batches in append mode, and a look at the file before anything is acknowledged.
  */
 import { createHash, randomBytes } from 'node:crypto';
@@ -147,10 +148,10 @@ export class LockFolder {
       return;
     }
     try {
-      if (readHolder(file)?.identity === watch.identity) {
-        this.#events.onBreak(name);
-        fs.unlinkSync(file);
-      }
+      if (readHolder(file)?.identity !== watch.identity) return;
+      this.#events.onBreak(name);
+      // That took a while; this process may have stood still, and others may have been here.
+      if (readHolder(file)?.identity === watch.identity) fs.unlinkSync(file);
     } finally {
       fs.closeSync(fd);
       fs.rmSync(guard, { force: true });

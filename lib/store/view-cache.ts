@@ -28,7 +28,11 @@ export class ViewCache {
   /** Gives the view of exactly this state of the room's file. */
   get(room: string, state: State): RoomView | undefined {
     const kept = this.#rooms.get(room);
-    return kept !== undefined && isSameState(kept.state, state) ? kept.view : undefined;
+    if (kept === undefined || !isSameState(kept.state, state)) return undefined;
+    // A map keeps the order of insertion, so the one used last goes last.
+    this.#rooms.delete(room);
+    this.#rooms.set(room, kept);
+    return kept.view;
   }
 
   /**

@@ -52,7 +52,7 @@ interface FolderWatch {
 
 function tryWatch(folder: string, onChange: (room: string) => void): FolderWatch {
   let isBroken = false;
-  const inode = tryInode(folder);
+  const identity = tryIdentity(folder);
   try {
     const watcher = fs.watch(folder, { persistent: false }, (_, file) => {
       if (typeof file !== 'string' || !file.endsWith('.txt')) return;
@@ -63,7 +63,7 @@ function tryWatch(folder: string, onChange: (room: string) => void): FolderWatch
       isBroken = true;
     });
     return {
-      isBroken: () => isBroken || tryInode(folder) !== inode,
+      isBroken: () => isBroken || tryIdentity(folder) !== identity,
       close: () => watcher.close(),
     };
   } catch {
@@ -71,9 +71,11 @@ function tryWatch(folder: string, onChange: (room: string) => void): FolderWatch
   }
 }
 
-function tryInode(folder: string): number | undefined {
+/** A new folder often gets the inode of one just removed, so its time of birth counts as well. */
+function tryIdentity(folder: string): string | undefined {
   try {
-    return fs.statSync(folder).ino;
+    const { ino, birthtimeMs } = fs.statSync(folder);
+    return `${ino} ${birthtimeMs}`;
   } catch {
     return undefined;
   }
