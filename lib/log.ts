@@ -79,7 +79,12 @@ export function ignoreClosedOutput(): void {
 function toText(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const text = value instanceof Error ? toErrorText(value) : String(value);
-  return JSON.stringify(text);
+  // JSON leaves DEL and the C1 controls bare, which move a terminal's cursor.
+  return JSON.stringify(text).replace(/[\x7f-\x9f\u2028\u2029]/g, toEscape);
+}
+
+function toEscape(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function toErrorText(error: Error): string {

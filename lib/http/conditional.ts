@@ -50,7 +50,7 @@ export function evaluate(fields: Preconditions, etag: string): Verdict {
  * @param comparison strong: weak tags in the list never match (RFC 9110 §8.8.3.2)
  */
 export function matchesTag(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
-  const list = field.trim();
+  const list = trimBlanks(field);
   if (list === '*' || list === etag) return true;
   const tags = parseTags(list);
   return tags.some(({ isWeak, tag }) => tag === etag && !(isWeak && comparison === 'strong'));
@@ -71,7 +71,7 @@ export function parseRange(
 ): ByteRange | 'unsatisfiable' | undefined {
   const specs = RANGES.exec(field)?.[1]?.split(',');
   // A list may have empty elements (RFC 9110 §5.6.1.2).
-  const [spec, ...more] = (specs ?? []).map((text) => text.trim()).filter((text) => text !== '');
+  const [spec, ...more] = (specs ?? []).map(trimBlanks).filter((text) => text !== '');
   if (spec === undefined || more.length > 0) return undefined;
   const match = ONE_RANGE.exec(spec);
   if (match === null) return undefined;
@@ -88,7 +88,12 @@ export function parseRange(
  * rooms carry none.
  */
 export function allowsRange(ifRange: string | undefined, etag: string): boolean {
-  return ifRange === undefined || ifRange.trim() === etag;
+  return ifRange === undefined || trimBlanks(ifRange) === etag;
+}
+
+/** Takes optional white space away (RFC 9110 §5.6.3), and not what else `trim` takes for white. */
+function trimBlanks(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
 }
 
 function toSuffix(length: number, sizeBytes: number): ByteRange | 'unsatisfiable' | undefined {

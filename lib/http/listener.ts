@@ -1,6 +1,7 @@
 /** The listening server: its limits, its protocol errors, and its drain. */
 import http from 'node:http';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Handler } from './app.ts';
 
 /** How many connections are open at a time. */
@@ -31,13 +32,17 @@ export interface ListenerOptions {
 export class Listener {
   readonly #server: http.Server;
   readonly #sockets = new Set<net.Socket>();
+  readonly #answers = new WeakMap<Duplex, http.ServerResponse>();
   readonly #common: http.OutgoingHttpHeaders;
   readonly #maxConnections: number;
 
   constructor(options: ListenerOptions) {
     this.#common = options.common;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
-    const { handler } = options;
+    const handler: Handler = (request, response) => {
+      this.#answers.set(request.socket, response);
+      return options.handler(request, response);
+    };
     // The handler answers a missing Host itself, with the headers that every answer carries.
     this.#server = http.createServer({ requireHostHeader: false, noDelay: true }, handler);
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -110,16 +115,19 @@ export class Listener {
   }
 
   /** Answers what Node's parser refused. */
-  #refuseError(
-    error: NodeJS.ErrnoException,
-    socket: net.Socket | import('node:stream').Duplex,
-  ): void {
-    if (error.code === 'ECONNRESET' || !socket.writable) {
+  #refuseError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    // Words of its own in the middle of an answer would be taken for a part of that.
+    if (error.code === 'ECONNRESET' || !socket.writable || this.#isAnswering(socket)) {
       socket.destroy();
       return;
     }
     const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
     this.#refuse(socket as net.Socket, status);
+  }
+
+  #isAnswering(socket: Duplex): boolean {
+    const answer = this.#answers.get(socket);
+    return answer?.headersSent === true && !answer.writableEnded;
   }
 
   #refuse(socket: net.Socket, status: number): void {

@@ -45,7 +45,9 @@ const TABLE: readonly (readonly [pattern: RegExp, lead: (part: string) => Match]
  * @returns `undefined` where there is no such route
  */
 export function findTarget(url: string): Target | undefined {
-  const origin = url.startsWith('/') ? url : toOriginForm(url);
+  // Bytes above ASCII are no part of a target, but clients send them bare all the same.
+  const ascii = url.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
+  const origin = ascii.startsWith('/') ? ascii : toOriginForm(ascii);
   const mark = origin.indexOf('?');
   const path = mark === -1 ? origin : origin.slice(0, mark);
   const query = mark === -1 ? '' : origin.slice(mark + 1);

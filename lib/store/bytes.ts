@@ -10,6 +10,9 @@ const TAIL_BYTES = 65_536;
 /** How much of a larger room is read at a time, in bytes. */
 const CHUNK_BYTES = 128 << 10;
 
+/** O_NONBLOCK: a pipe that somebody put there must not hold up the process. */
+const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
+
 /** Whether a file of this size is empty or ends with LF. */
 export function endsWithBreak(fd: number, sizeBytes: number): boolean {
   if (sizeBytes === 0) return true;
@@ -73,16 +76,23 @@ export async function* readChunks(
   const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
   for (let at = from; at < to; ) {
     const length = Math.min(buffer.length, to - at);
-    const handle = await fs.promises.open(file, 'r');
-    try {
-      if ((await handle.stat()).ino !== inode) throw toCutError();
-      const { bytesRead } = await handle.read(buffer, 0, length, at);
-      if (bytesRead === 0) throw toCutError();
-      yield buffer.subarray(0, bytesRead);
-      at += bytesRead;
-    } finally {
-      await handle.close();
-    }
+    const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at);
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
+}
+
+async function readPiece(file: string, inode: number, into: Buffer, at: number): Promise<number> {
+  const handle = await fs.promises.open(file, PLAIN).catch((error) => {
+    throw toErrno(error) === 'ENOENT' ? toCutError() : error;
+  });
+  try {
+    if ((await handle.stat()).ino !== inode) throw toCutError();
+    const { bytesRead } = await handle.read(into, 0, into.length, at);
+    if (bytesRead === 0) throw toCutError();
+    return bytesRead;
+  } finally {
+    await handle.close();
   }
 }
 
@@ -95,8 +105,7 @@ export async function* readChunks(
 export function openPlain(file: string): number | undefined {
   let fd: number;
   try {
-    // O_NONBLOCK: a pipe that somebody put there must not hold up the process.
-    fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0));
+    fd = fs.openSync(file, PLAIN);
   } catch (error) {
     if (toErrno(error) === 'ENOENT') return undefined;
     throw error;

@@ -13,12 +13,14 @@ import { EMPTY_EPOCH } from '../room/cursor.ts';
 import { toFileStem } from '../room/name.ts';
 import { findLastBreak, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
 import type { LockFolder } from './lock.ts';
-import { STALE_MS } from './lock-file.ts';
 import type { RoomView } from './store.ts';
 import { isSameState, type State, ViewCache } from './view-cache.ts';
 
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
+
+/** How long one lock must be seen until somebody looks whether its owner is dead. */
+const SUSPECT_MS = 500;
 
 /** How often a view is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
@@ -44,7 +46,7 @@ export class Views {
   /**
    * @param folder where the rooms are
    * @param locks their locks
-   * @param onStuck told of a room whose lock a dead owner left behind
+   * @param onStuck told of a room whose lock a dead owner may have left behind
    */
   constructor(folder: string, locks: LockFolder, onStuck: (room: string) => void) {
     this.#folder = folder;
@@ -122,7 +124,7 @@ export class Views {
     if (suspect?.identity !== identity) {
       if (this.#suspects.size >= 10_000) this.#suspects.clear();
       this.#suspects.set(room, { identity, sinceMs: nowMs });
-    } else if (nowMs - suspect.sinceMs > STALE_MS) {
+    } else if (nowMs - suspect.sinceMs > SUSPECT_MS) {
       suspect.sinceMs = Number.POSITIVE_INFINITY;
       this.#onStuck(room);
     }
@@ -148,7 +150,8 @@ function toView(
     etag: toEtag(state, baseBytes),
     sizeBytes,
     completeBytes,
-    epoch: readEpoch(fd),
+    // Before its first complete line a room has none, whatever is being written just now.
+    epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd),
     isSettled: baseBytes === undefined,
     text,
     read: (from, to) => readChunks(file, state.ino, from, to),
