@@ -1,5 +1,4 @@
-/** Reading complete lines from a view, in pieces of bounded size. */
-import type { RoomView } from './store/store.ts';
+/** Reading complete lines from a room, in pieces of bounded size. */
 
 /** How much is read at a time; more only where a single line is longer. */
 export const PIECE_BYTES = 64 << 10;
@@ -8,6 +7,16 @@ export const PIECE_BYTES = 64 << 10;
 export const MAX_LINE_BYTES = 8 << 20;
 
 const LF = 0x0a;
+
+/** What is read from: the part of a room's view that lines need (store.ts says more). */
+export interface LineSource {
+  /** The offset after the last complete line. */
+  readonly completeBytes: number;
+  /** The whole text, where it is at hand. */
+  readonly text: Buffer | undefined;
+  /** Reads a part; a chunk is good until the next one is asked for. */
+  read(from: number, to: number): AsyncIterable<Buffer>;
+}
 
 /** Complete lines of a room. */
 export interface Lines {
@@ -25,7 +34,7 @@ export interface Lines {
  * @returns one line at least; `undefined` where the place is not the start of a line. Of a line
  *   longer than {@link MAX_LINE_BYTES} the text is a note, with the line's own end.
  */
-export async function readLines(view: RoomView, offset: number): Promise<Lines | undefined> {
+export async function readLines(view: LineSource, offset: number): Promise<Lines | undefined> {
   for (let sizeBytes = PIECE_BYTES; ; sizeBytes = Math.min(4 * sizeBytes, MAX_LINE_BYTES)) {
     const to = Math.min(view.completeBytes, offset + sizeBytes);
     // The byte before tells whether the place is the start of a line.
@@ -35,18 +44,18 @@ export async function readLines(view: RoomView, offset: number): Promise<Lines |
     const text = bytes.subarray(offset - from);
     const last = text.lastIndexOf(LF);
     if (last !== -1) return { text: text.subarray(0, last + 1), end: offset + last + 1 };
-    if (sizeBytes >= MAX_LINE_BYTES) return skipLine(view, offset);
+    if (sizeBytes === MAX_LINE_BYTES) return skipLine(view, offset);
   }
 }
 
 /** Whether a place is the start of a line of the room, or its end. */
-export async function isLineStart(view: RoomView, offset: number): Promise<boolean> {
+export async function isLineStart(view: LineSource, offset: number): Promise<boolean> {
   if (offset === 0) return true;
   if (offset > view.completeBytes) return false;
   return (await readPart(view, offset - 1, offset))[0] === LF;
 }
 
-async function readPart(view: RoomView, from: number, to: number): Promise<Buffer> {
+async function readPart(view: LineSource, from: number, to: number): Promise<Buffer> {
   if (view.text !== undefined) return view.text.subarray(from, to);
   const bytes = Buffer.allocUnsafe(to - from);
   let filled = 0;
@@ -54,7 +63,7 @@ async function readPart(view: RoomView, from: number, to: number): Promise<Buffe
   return bytes;
 }
 
-async function skipLine(view: RoomView, offset: number): Promise<Lines> {
+async function skipLine(view: LineSource, offset: number): Promise<Lines> {
   let at = offset;
   for await (const chunk of view.read(offset, view.completeBytes)) {
     const index = chunk.indexOf(LF);

@@ -4,15 +4,12 @@
  * Live is only a poke: "this room may have changed". The hub then looks at the room once, reads
  * once from each place that readers stand at, and hands all readers at that place the same
  * ready-framed buffer. Nobody has a queue: a slow reader lags at its own offset, with one buffer in
- * its socket, and is cut off when it takes nothing for {@link STALL_MS}.
+ * its socket, and is cut off when it takes nothing for long (place.ts).
  */
 
-import { readLines } from './lines.ts';
 import type { Log } from './log.ts';
-import type { RoomView, Store } from './store/store.ts';
-
-/** How long a reader may take nothing. */
-export const STALL_MS = 30_000;
+import { deliver, type Format, groupReady, Place, type Sink } from './place.ts';
+import type { Store } from './store/store.ts';
 
 /** How often each reader gets a sign of life, in milliseconds. */
 export const PING_MS = 15_000;
@@ -20,35 +17,11 @@ export const PING_MS = 15_000;
 /** Readers are spread over so many ticks of a second. */
 const PING_SLOTS = PING_MS / 1000;
 
-/** How soon a room is looked at again while another process writes to it. */
-const UNSETTLED_MS = 2;
+/** How soon a room is looked at again while somebody writes to it; longer if that goes on. */
+const UNSETTLED_MS = [2, 16] as const;
 
-/** How soon a room is looked at again when its store failed. */
-const FAILED_MS = 500;
-
-/** How lines travel: frames are ready for the socket, made once for all readers of one format. */
-export interface Format {
-  /**
-   * @param text complete lines
-   * @param offset where they begin in the room
-   * @param epoch the room's epoch
-   */
-  lines(text: Buffer, offset: number, epoch: string): Buffer;
-  /** Says that the room begins anew; `undefined` where a format can't say that and has to end. */
-  readonly reset: Buffer | undefined;
-  /** Shows that the stream lives. */
-  readonly ping: Buffer | undefined;
-}
-
-/** Where a reader's frames go. */
-export interface Sink {
-  /** @returns whether it takes more at once; if not, {@link Reader.resume} is called when it does */
-  write(frame: Buffer): boolean;
-  /** Ends the stream in good order. */
-  end(): void;
-  /** Cuts it off. */
-  destroy(): void;
-}
+/** How soon a room is looked at again when its store failed; longer if that goes on. */
+const FAILED_MS = [20, 1000] as const;
 
 /** One live reader. */
 export interface Reader {
@@ -58,19 +31,15 @@ export interface Reader {
   leave(): void;
 }
 
-interface Place {
-  readonly format: Format;
-  readonly sink: Sink;
-  offset: number;
-  epoch: string;
-  blockedMs: number | undefined;
-}
-
+/** The readers of one room. */
 interface Feed {
   readonly room: string;
   readonly places: Set<Place>;
   isPumping: boolean;
   isDirty: boolean;
+  isFailing: boolean;
+  delayMs: number;
+  timer: NodeJS.Timeout | undefined;
 }
 
 /** The hub of all live readers of this process. */
@@ -100,7 +69,9 @@ export class Live {
   /** Says that a room may have changed. */
   poke(room: string): void {
     const feed = this.#feeds.get(room);
-    if (feed !== undefined) void this.#pump(feed);
+    if (feed === undefined) return;
+    feed.delayMs = 0;
+    void this.#pump(feed);
   }
 
   /**
@@ -109,31 +80,27 @@ export class Live {
    * @param offset where it starts, after a line of this epoch
    */
   join(room: string, offset: number, epoch: string, format: Format, sink: Sink): Reader {
-    let feed = this.#feeds.get(room);
-    if (feed === undefined) {
-      feed = { room, places: new Set(), isPumping: false, isDirty: false };
-      this.#feeds.set(room, feed);
-    }
-    const joined = feed;
-    const place: Place = { format, sink, offset, epoch, blockedMs: undefined };
+    const feed = this.#toFeed(room);
+    const place = new Place(offset, epoch, format, sink);
     const slot = this.#slots[this.#joined++ % PING_SLOTS]!;
-    joined.places.add(place);
+    feed.places.add(place);
     slot.add(place);
+    // The watch stands before the first look, so that no change falls between them.
     this.#stopWatch ??= this.#store.watch(
       () => this.#feeds.keys(),
       (changed) => this.poke(changed),
     );
-    void this.#pump(joined);
+    void this.#pump(feed);
     return {
       resume: () => {
-        place.blockedMs = undefined;
-        void this.#pump(joined);
+        place.resume();
+        void this.#pump(feed);
       },
       leave: () => {
+        place.leave();
         slot.delete(place);
-        joined.places.delete(place);
-        if (joined.places.size === 0 && this.#feeds.get(room) === joined) this.#feeds.delete(room);
-        if (this.#feeds.size === 0) this.#unwatch();
+        feed.places.delete(place);
+        if (feed.places.size === 0) this.#drop(feed);
       },
     };
   }
@@ -142,102 +109,79 @@ export class Live {
   close(): void {
     this.#isClosing = true;
     clearInterval(this.#timer);
-    for (const feed of this.#feeds.values()) void this.#pump(feed);
+    for (const feed of this.#feeds.values()) {
+      // A reader that lags goes on at its cursor elsewhere: nobody waits for it here.
+      for (const place of feed.places) if (place.isBlocked) place.end();
+      void this.#pump(feed);
+    }
   }
 
-  #unwatch(): void {
+  #toFeed(room: string): Feed {
+    let feed = this.#feeds.get(room);
+    if (feed === undefined) {
+      const flags = { isPumping: false, isDirty: false, isFailing: false };
+      feed = { room, places: new Set(), ...flags, delayMs: 0, timer: undefined };
+      this.#feeds.set(room, feed);
+    }
+    return feed;
+  }
+
+  #drop(feed: Feed): void {
+    clearTimeout(feed.timer);
+    if (this.#feeds.get(feed.room) === feed) this.#feeds.delete(feed.room);
+    if (this.#feeds.size > 0) return;
     this.#stopWatch?.();
     this.#stopWatch = undefined;
   }
 
+  /** Looks at the room and sends what is new, until nothing is; one run at a time for a room. */
   async #pump(feed: Feed): Promise<void> {
     feed.isDirty = true;
     if (feed.isPumping) return;
     feed.isPumping = true;
     try {
-      while (feed.isDirty) {
+      while (feed.isDirty && feed.places.size > 0) {
         feed.isDirty = false;
         await this.#catchUp(feed);
       }
+      feed.isFailing = false;
     } catch (error) {
-      this.#log.warn('live readers wait for their room', { room: feed.room, error });
+      // Told once: a store that is down is asked again and again.
+      if (!feed.isFailing) this.#log.warn('live readers wait for their room', { error });
+      feed.isFailing = true;
       this.#pumpLater(feed, FAILED_MS);
     } finally {
       feed.isPumping = false;
     }
-    if (this.#isClosing) for (const { sink } of feed.places) sink.end();
+    if (this.#isClosing) for (const place of feed.places) if (!place.isBlocked) place.end();
   }
 
-  #pumpLater(feed: Feed, delayMs: number): void {
-    setTimeout(() => feed.places.size > 0 && void this.#pump(feed), delayMs).unref();
+  #pumpLater(feed: Feed, [leastMs, mostMs]: readonly [number, number]): void {
+    feed.delayMs = Math.min(mostMs, Math.max(leastMs, feed.delayMs * 2));
+    clearTimeout(feed.timer);
+    if (feed.places.size === 0) return;
+    feed.timer = setTimeout(() => void this.#pump(feed), feed.delayMs).unref();
   }
 
   async #catchUp(feed: Feed): Promise<void> {
+    // Who joins while the store looks may know a later state than it finds: they come next time.
+    const places = [...feed.places];
     const view = await this.#store.view(feed.room);
-    if (!view.isSettled) this.#pumpLater(feed, UNSETTLED_MS);
-    for (const place of feed.places) {
-      const isStale = place.offset > 0 && place.epoch !== view.epoch;
-      if (isStale || place.offset > view.completeBytes) reset(place);
+    if (view.isSettled) feed.delayMs = 0;
+    else this.#pumpLater(feed, UNSETTLED_MS);
+    for (const place of places) {
+      if (place.isStale(view.epoch, view.completeBytes)) place.reset();
     }
-    while (!feed.isDirty) {
-      const groups = groupReady(feed.places, view);
+    // Once at least: pokes without a pause must not keep anybody waiting.
+    do {
+      const groups = groupReady(places, view.completeBytes);
       if (groups.size === 0) return;
-      for (const [offset, places] of groups) await deliver(view, offset, places);
-    }
+      for (const [offset, group] of groups) await deliver(view, offset, group);
+    } while (!feed.isDirty);
   }
 
   #tick(): void {
     this.#ticks += 1;
-    const nowMs = performance.now();
-    for (const place of this.#slots[this.#ticks % PING_SLOTS]!) {
-      if (place.blockedMs === undefined) {
-        if (place.format.ping !== undefined) send(place, place.format.ping);
-      } else if (nowMs - place.blockedMs > STALL_MS) {
-        place.sink.destroy();
-      }
-    }
+    for (const place of this.#slots[this.#ticks % PING_SLOTS]!) place.ping();
   }
-}
-
-/** The readers that can take more and have more to come, by the place where they stand. */
-function groupReady(places: Iterable<Place>, view: RoomView): Map<number, Place[]> {
-  const groups = new Map<number, Place[]>();
-  for (const place of places) {
-    if (place.blockedMs !== undefined || place.offset >= view.completeBytes) continue;
-    const group = groups.get(place.offset);
-    if (group === undefined) groups.set(place.offset, [place]);
-    else group.push(place);
-  }
-  return groups;
-}
-
-async function deliver(view: RoomView, offset: number, places: readonly Place[]): Promise<void> {
-  const lines = await readLines(view, offset);
-  if (lines === undefined) {
-    for (const place of places) reset(place);
-    return;
-  }
-  const frames = new Map<Format, Buffer>();
-  for (const place of places) {
-    // It may have been reset or gone while the lines were read.
-    if (place.offset !== offset || place.blockedMs !== undefined) continue;
-    let frame = frames.get(place.format);
-    if (frame === undefined) {
-      frame = place.format.lines(lines.text, offset, view.epoch);
-      frames.set(place.format, frame);
-    }
-    place.offset = lines.end;
-    place.epoch = view.epoch;
-    send(place, frame);
-  }
-}
-
-function reset(place: Place): void {
-  place.offset = 0;
-  if (place.format.reset === undefined) place.sink.end();
-  else send(place, place.format.reset);
-}
-
-function send(place: Place, frame: Buffer): void {
-  if (!place.sink.write(frame)) place.blockedMs ??= performance.now();
 }

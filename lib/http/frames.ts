@@ -1,5 +1,5 @@
 /** Frames of live readers: lines as events or as text, with the chunk's size around them. */
-import type { Format } from '../live.ts';
+import type { Format } from '../place.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -2,7 +2,8 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import { isLineStart } from '../lines.ts';
-import type { Format, Live } from '../live.ts';
+import type { Live } from '../live.ts';
+import type { Format } from '../place.ts';
 import { formatCursor, parseCursor } from '../room/cursor.ts';
 import type { RoomView, Store } from '../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from './frames.ts';
@@ -10,6 +11,9 @@ import type { Replier } from './reply.ts';
 
 /** The bounds of `retry:`, so that the readers of a dead replica do not come back all at once. */
 const RETRY_MS = [500, 2500] as const;
+
+/** How long a connection is silent before the peer's system is asked whether it is there. */
+const PROBE_MS = 60_000;
 
 const HEADERS = {
   'Cache-Control': 'no-store',
@@ -119,12 +123,14 @@ function join(
   hello: Buffer | undefined,
 ): void {
   const { socket } = response;
-  if (response.req.method === 'HEAD' || socket === null) {
+  // Without a socket of its own it waits behind another answer, or its client is gone already.
+  if (response.req.method === 'HEAD' || socket === null || response.closed) {
     response.end();
     return;
   }
-  // The server's time limit for idle sockets would go on while pings are the only traffic.
-  socket.setNoDelay(true);
+  // Nothing may be said for hours, and plain text has no pings: only the peer's system is asked.
+  socket.setTimeout(0);
+  socket.setKeepAlive(true, PROBE_MS);
   if (hello !== undefined) socket.write(hello);
   const reader = live.join(room, offset, view.epoch, format, {
     write: (frame) => socket.write(frame),
