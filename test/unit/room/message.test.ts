@@ -1,0 +1,202 @@
+// The line: limits, cleaning, format and parse (contract §3).
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  formatLine,
+  formatTime,
+  MAX_MESSAGE_CHARACTERS,
+  MAX_USERNAME_CHARACTERS,
+  parseLine,
+  toEntry,
+} from '../../../lib/room/message.ts';
+import { show, vectors } from './vectors.ts';
+
+const { time } = vectors;
+const fox = '\u{1f98a}';
+
+/** Texts of every kind, with what matters to the grammar often. */
+function makeText(maxLength: number): fc.Arbitrary<string> {
+  const unit = fc.oneof(
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(...'ab:: []0-\r\n\t\u0000\u001b\u007f\u0085\u2028\u21b5'),
+    },
+    { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
+  );
+  return fc.string({ unit, maxLength, size: 'max' });
+}
+
+suite('what a sender sent', () => {
+  for (const { username, message, line, fault } of vectors.lines) {
+    const what = `${show(username)} saying ${show(message)}`;
+    const sent = [username ?? undefined, message ?? undefined] as const;
+    if (line !== undefined) {
+      test(`${what} is stored as ${show(line)}`, () => {
+        const { entry } = toEntry(...sent);
+        assert.ok(entry !== undefined);
+        assert.equal(formatLine(time, entry), line);
+        assert.deepEqual(parseLine(line), { time, ...entry });
+      });
+    } else {
+      test(`${what} is refused for its ${fault}, in one line`, () => {
+        const { entry, fault: words } = toEntry(...sent);
+        assert.equal(entry, undefined);
+        assert.match(words ?? '', new RegExp(`^${fault} [\\x20-\\x7e]+$`));
+      });
+    }
+  }
+});
+
+suite('the limits', () => {
+  const isTaken = (username: string, message: string) =>
+    toEntry(username, message).entry !== undefined;
+
+  test('a username has 1 to 64 code points, counted after the trimming', () => {
+    assert.ok(isTaken('a'.repeat(64), 'm'));
+    assert.ok(isTaken(`  ${fox.repeat(64)}\n`, 'm'));
+    assert.ok(!isTaken('a'.repeat(65), 'm'));
+    assert.ok(!isTaken(fox.repeat(65), 'm'));
+    assert.ok(!isTaken(`${'a'.repeat(63)}${fox}b`, 'm'));
+  });
+
+  test('a message has 1 to 4,000 code points, counted after the cleaning', () => {
+    assert.ok(isTaken('a', 'm'.repeat(4000)));
+    assert.ok(isTaken('a', fox.repeat(4000)));
+    assert.ok(isTaken('a', `m${'\r\n'.repeat(3999)}`), 'CR LF counts once');
+    assert.ok(!isTaken('a', 'm'.repeat(4001)));
+    assert.ok(!isTaken('a', fox.repeat(4001)));
+    assert.ok(!isTaken('a', `m${'\r\n'.repeat(4000)}`));
+    assert.ok(!isTaken('a', `m${'\r'.repeat(4000)}`), 'a CR alone counts');
+    assert.ok(isTaken('a', `m${'\n\r'.repeat(1999)}`), 'LF CR is LF, then the CR of a CR LF');
+  });
+
+  test('a megabyte is refused like one character too many', () => {
+    assert.match(toEntry('a', 'm'.repeat(1 << 20)).fault ?? '', /^message is too long/);
+    assert.match(toEntry('a'.repeat(1 << 20), 'm').fault ?? '', /^username is too long/);
+  });
+
+  test('only white space is blank; what is cleaned to U+FFFD is not', () => {
+    for (const code of [9, 10, 11, 12, 13, 32, 0xa0, 0x1680, 0x2028, 0x2029, 0x3000, 0xfeff]) {
+      const space = String.fromCharCode(code);
+      assert.match(toEntry('a', space.repeat(3)).fault ?? '', /^message is blank/);
+      assert.match(toEntry(space.repeat(3), 'm').fault ?? '', /^username is blank/);
+    }
+    assert.ok(isTaken('\u0000', '\u0085'));
+  });
+});
+
+suite('any 100,000 usernames and messages', () => {
+  test('make one line within its limits that reads back in one way, or a fault', () => {
+    let storedCount = 0;
+    fc.assert(
+      fc.property(makeText(70), makeText(40), (username, message) => {
+        const { entry, fault } = toEntry(username, message);
+        if (entry === undefined) {
+          assert.match(fault, /^(username|message) [\x20-\x7e]+$/);
+          return;
+        }
+        storedCount += 1;
+        const line = formatLine(time, entry);
+        assert.equal(line.indexOf('\n'), line.length - 1, 'one line');
+        assert.doesNotMatch(line.slice(0, -1), /[\0-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/);
+        assert.ok([...entry.username].length <= MAX_USERNAME_CHARACTERS);
+        assert.ok([...entry.message].length <= MAX_MESSAGE_CHARACTERS);
+        assert.equal(entry.username.trim(), entry.username);
+        assert.deepEqual(parseLine(line), { time, ...entry });
+        assert.deepEqual(parseLine(line.slice(0, -1)), { time, ...entry });
+        assert.deepEqual(toEntry(entry.username, entry.message), { entry }, 'clean stays as it is');
+      }),
+      { numRuns: 100_000 },
+    );
+    assert.ok(storedCount > 10_000, `only ${storedCount} stored`);
+  });
+
+  test('are otherwise stored as sent', () => {
+    const harmless = fc.string({
+      unit: fc.constantFrom(...`aZ09 .,;!?\t\u05e9${fox}\u21b5`),
+      maxLength: 60,
+    });
+    fc.assert(
+      fc.property(harmless, (message) => {
+        const { entry } = toEntry('a', message);
+        if (message.trim() !== '') assert.equal(entry?.message, message);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+});
+
+suite('a line that was never a message', () => {
+  const strangers = {
+    'an empty one': '',
+    'a note made by hand': 'remember the milk',
+    'one without a message': '[2018-02-25 14:00:51] omri: ',
+    'one without a username': '[2018-02-25 14:00:51] : hi',
+    'one with a blank username': '[2018-02-25 14:00:51]  : hi',
+    'one with an untrimmed username': '[2018-02-25 14:00:51]  omri: hi',
+    'one without a space after the colon': '[2018-02-25 14:00:51] omri:hi',
+    'one with another time': '[2018-02-25T14:00:51] omri: hi',
+    'one with a short time': '[2018-02-25 14:00] omri: hi',
+    'one with a CR at its end': '[2018-02-25 14:00:51] omri: hi\r',
+    'one with a control in it': '[2018-02-25 14:00:51] omri: \u001b[2J',
+    'one that begins with a space': ' [2018-02-25 14:00:51] omri: hi',
+    'two lines': '[2018-02-25 14:00:51] omri: hi\n[2018-02-25 14:00:51] eve: hi',
+    'one with two LFs': '[2018-02-25 14:00:51] omri: hi\n\n',
+    'one with a username of 65 characters': `[2018-02-25 14:00:51] ${'a'.repeat(65)}: hi`,
+    'one with a message of 4,001 characters': `[2018-02-25 14:00:51] a: ${'m'.repeat(4001)}`,
+  };
+  for (const [what, line] of Object.entries(strangers)) {
+    test(`(${what}) has no parts`, () => assert.equal(parseLine(line), undefined));
+  }
+
+  test('of 100,000 ones near the grammar has no parts, or just the parts that it shows', () => {
+    const unit = fc.constantFrom(
+      '[',
+      ']',
+      '2018-02-25',
+      ' ',
+      '14:00:51',
+      'omri',
+      ':',
+      ': ',
+      'hi',
+      '\n',
+    );
+    fc.assert(
+      fc.property(fc.array(unit, { maxLength: 10 }), (units) => {
+        const line = units.join('');
+        const parsed = parseLine(line);
+        if (parsed === undefined) return;
+        const { time: shown, ...entry } = parsed;
+        assert.equal(formatLine(shown, entry), line.endsWith('\n') ? line : `${line}\n`);
+      }),
+      { numRuns: 100_000 },
+    );
+  });
+});
+
+suite('the time', () => {
+  test('is the process’s own clock in its time zone, to the second', () => {
+    const module = new URL('../../../lib/room/message.js', import.meta.url).href;
+    const script = `const { formatTime } = await import(${JSON.stringify(module)});
+      console.log(formatTime(1519567251999)); console.log(formatTime(1519567252000));`;
+    const zones = { UTC: ['14:00:51', '14:00:52'], 'Asia/Kathmandu': ['19:45:51', '19:45:52'] };
+    for (const [TZ, [first, second]] of Object.entries(zones)) {
+      const args = ['--input-type=module', '-e', script];
+      const child = spawnSync(process.execPath, args, { env: { TZ }, encoding: 'utf8' });
+      assert.equal(child.stdout, `2018-02-25 ${first}\n2018-02-25 ${second}\n`, child.stderr);
+    }
+  });
+
+  test('is kept for a second and never longer', () => {
+    for (const ms of [0, 999, 1000, 1500, 999, 86_400_000, 951_782_400_000, -1]) {
+      const date = new Date(ms);
+      const two = (value: number) => String(value).padStart(2, '0');
+      const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+      const clock = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+      assert.equal(formatTime(ms), `${day} ${clock}`);
+    }
+  });
+});

@@ -1,0 +1,176 @@
+// Room names and file stems (contract §2, §9).
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import {
+  decodeSegment,
+  findRoomFault,
+  fromFileStem,
+  MAX_STEM_BYTES,
+  toFileStem,
+} from '../../../lib/room/name.ts';
+import { show, vectors } from './vectors.ts';
+
+const runs = { numRuns: 100_000 };
+
+/** Names of every kind, the nasty ones often. */
+const anyName = fc.string({
+  unit: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...'abzAZ019_-.%/\\ +~:*"2EFé') },
+    { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
+    { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 1 }) },
+  ),
+  maxLength: 110,
+  size: 'medium',
+});
+
+suite('a good room name', () => {
+  for (const { room, file } of vectors.rooms) {
+    test(`${show(room)} is kept in ${show(file)}`, () => {
+      assert.equal(findRoomFault(room), undefined);
+      assert.equal(`${toFileStem(room)}.txt`, file);
+      assert.equal(fromFileStem(file.slice(0, -4)), room);
+    });
+  }
+
+  test('has its file in the folder, under a name that the file system takes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'chat-names-'));
+    try {
+      for (const { file } of vectors.rooms) writeFileSync(join(folder, file), '', { flag: 'wx' });
+      const files = vectors.rooms.map(({ file }) => file);
+      assert.deepEqual(readdirSync(folder).sort(), files.sort());
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+suite('a bad room name', () => {
+  for (const { room, why } of vectors.badRooms) {
+    test(`(${why}) is refused in one line`, () => {
+      const fault = findRoomFault(room);
+      assert.match(fault ?? '', /^[\x20-\x7e]+$/);
+      assert.match(fault ?? '', /room/);
+    });
+  }
+
+  test('(a lone surrogate) is refused: two such names would share a file', () => {
+    for (const room of ['\ud800', 'a\udfff', '\udc00\ud800', 'x\ud83d']) {
+      assert.match(findRoomFault(room) ?? '', /Unicode/);
+    }
+  });
+
+  test('is every one with a control in it, and no other ASCII character is a control', () => {
+    for (let code = 0; code < 256; code += 1) {
+      const isControl = code < 0x20 || (code >= 0x7f && code <= 0x9f);
+      const fault = findRoomFault(`a${String.fromCharCode(code)}b`);
+      assert.equal(fault !== undefined, isControl, `U+${code.toString(16)}`);
+    }
+  });
+});
+
+suite('any 100,000 names', () => {
+  test('map to safe stems in the folder and back; no two share a file, ignoring case', () => {
+    const stemShape = /^(?:[a-z0-9_-]|%[0-9A-F]{2})(?:[a-z0-9_.-]|%[0-9A-F]{2})*$/;
+    const folder = resolve('/rooms');
+    const rooms = new Map<string, string>();
+    fc.assert(
+      fc.property(anyName, (room) => {
+        if (findRoomFault(room) !== undefined) return;
+        const stem = toFileStem(room);
+        assert.ok(stemShape.test(stem), stem);
+        assert.ok(Buffer.byteLength(stem) <= MAX_STEM_BYTES);
+        assert.ok([...room].length >= 1 && [...room].length <= 100);
+        const file = join(folder, `${stem}.txt`);
+        assert.equal(dirname(file), folder);
+        assert.equal(basename(file), `${stem}.txt`);
+        assert.equal(fromFileStem(stem), room);
+        const key = stem.toLowerCase();
+        assert.equal(rooms.get(key) ?? room, room, `share ${key}`);
+        rooms.set(key, room);
+      }),
+      runs,
+    );
+    assert.ok(rooms.size > 20_000, `only ${rooms.size} good names: the test means little`);
+  });
+
+  test('that differ in case alone have different stems, ignoring case', () => {
+    fc.assert(
+      fc.property(anyName, (room) => {
+        const [lower, upper] = [room.toLowerCase(), room.toUpperCase()];
+        if (lower === upper || !lower.isWellFormed() || !upper.isWellFormed()) return;
+        assert.notEqual(toFileStem(lower).toLowerCase(), toFileStem(upper).toLowerCase());
+      }),
+    );
+  });
+});
+
+suite('a file stem', () => {
+  test('that no room has, as toFileStem writes it, is no room', () => {
+    const strangers = [
+      '',
+      '.',
+      '..',
+      '.a',
+      'A',
+      'a b',
+      '%41%',
+      '%4',
+      '%zz',
+      '%61',
+      '%2e',
+      '%2E%2E',
+    ];
+    strangers.push('%e9', '%E9', '%FF', '%C0%AF', '%ED%A0%80', 'caf\u00e9', 'a%00', 'a%0A', '%2E');
+    strangers.push('a'.repeat(101), 'a/b', 'a~', 'a%2Fb '.trimEnd().toLowerCase(), 'x.txt\n');
+    for (const stem of strangers) assert.equal(fromFileStem(stem), undefined, show(stem));
+  });
+
+  test('of any 100,000 texts is either one room’s own or none', () => {
+    const stems = fc.string({ unit: fc.constantFrom(...'ab.%0124EeFfAC9-_/'), maxLength: 12 });
+    let roomCount = 0;
+    fc.assert(
+      fc.property(stems, (stem) => {
+        const room = fromFileStem(stem);
+        if (room === undefined) return;
+        roomCount += 1;
+        assert.equal(toFileStem(room), stem);
+        assert.equal(findRoomFault(room), undefined);
+      }),
+      runs,
+    );
+    assert.ok(roomCount > 1000, `only ${roomCount} rooms`);
+  });
+
+  test('may have exactly 240 bytes', () => {
+    assert.equal(toFileStem('\u05e9'.repeat(40)).length, MAX_STEM_BYTES);
+    assert.equal(findRoomFault('\u05e9'.repeat(40)), undefined);
+    assert.match(findRoomFault(`${'\u05e9'.repeat(40)}a`) ?? '', /240/);
+  });
+});
+
+suite('a path segment', () => {
+  test('is decoded as UTF-8, a plus sign stays one', () => {
+    assert.equal(decodeSegment('a%2Fb'), 'a/b');
+    assert.equal(decodeSegment('%d7%A9+'), '\u05e9+');
+    assert.equal(decodeSegment('%EF%BB%BFa'), '\ufeffa');
+  });
+
+  test('with a broken escape, overlong bytes or half a surrogate is none', () => {
+    for (const bad of [
+      '%',
+      '%4',
+      '%zz',
+      '%C0%AF',
+      '%E0%80%AF',
+      '%ED%A0%80',
+      '%F4%90%80%80',
+      '%80',
+    ]) {
+      assert.equal(decodeSegment(bad), undefined, bad);
+    }
+  });
+});
