@@ -6,18 +6,15 @@
  * file, or somebody appended by hand, and an owner that lost its lock while it stood still may have
  * written as well. A write or sync that fails is cut back, still under the lock.
  */
-import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { ServiceError } from '../errors.ts';
 import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
 import { endsWithBreak, readEpoch } from './bytes.ts';
+import { type Disk, realDisk } from './disk.ts';
 import type { HeldLock } from './lock-file.ts';
 import type { Receipt } from './store.ts';
-
-const fdatasync = promisify(fs.fdatasync);
 
 /** How often a batch is written anew because the file was replaced under it. */
 const MAX_REWRITES = 3;
@@ -35,6 +32,8 @@ export interface AppendOptions {
   readonly onSync: (syncMs: number) => void;
   /** Told when a failed write could not be cut back. */
   readonly onLeftover: (error: unknown) => void;
+  /** The disk; the system's own unless told. */
+  readonly disk?: Disk;
 }
 
 /**
@@ -52,13 +51,14 @@ export async function appendBatch(
   entries: readonly Entry[],
   options: AppendOptions,
 ): Promise<Receipt[]> {
+  const { disk = realDisk } = options;
   for (let rewrites = 0; rewrites <= MAX_REWRITES; rewrites += 1) {
-    const fd = fs.openSync(file, 'a+', 0o644);
+    const fd = disk.openSync(file, 'a+', 0o644);
     try {
       const receipts = await tryAppend(fd, file, lock, entries, options);
       if (receipts !== undefined) return receipts;
     } finally {
-      fs.closeSync(fd);
+      disk.closeSync(fd);
     }
   }
   throw new ServiceError('unavailable', 'the room is being replaced by another hand; try again');
@@ -72,19 +72,20 @@ async function tryAppend(
   entries: readonly Entry[],
   options: AppendOptions,
 ): Promise<Receipt[] | undefined> {
-  const stat = fs.fstatSync(fd);
+  const { disk = realDisk } = options;
+  const stat = disk.fstatSync(fd);
   if (!stat.isFile()) throw new ServiceError('unavailable', 'the room is not a plain file');
   const baseBytes = stat.size;
-  const gap = endsWithBreak(fd, baseBytes) ? '' : '\n';
+  const gap = endsWithBreak(fd, baseBytes, disk) ? '' : '\n';
   lock.publish(baseBytes);
   if (!lock.isMine()) throw new ServiceError('unavailable', 'the lock was lost; try again');
   const time = formatTime(Date.now());
   const lines = entries.map((entry) => formatLine(time, entry));
   const bytes = Buffer.from(gap + lines.join(''), 'utf8');
   await writeWhole(fd, file, baseBytes, bytes, lock, options);
-  const start = locate(fd, file, baseBytes, bytes);
+  const start = locate(fd, file, baseBytes, bytes, disk);
   if (start === undefined) return undefined;
-  return toReceipts(readEpoch(fd), start + gap.length, lines);
+  return toReceipts(readEpoch(fd, disk), start + gap.length, lines);
 }
 
 async function writeWhole(
@@ -95,14 +96,15 @@ async function writeWhole(
   lock: HeldLock,
   options: AppendOptions,
 ): Promise<void> {
+  const { disk = realDisk } = options;
   let written = 0;
   try {
-    written = fs.writeSync(fd, bytes);
+    written = disk.writeSync(fd, bytes);
     if (written < bytes.length) throw toShortWriteError();
     if (!options.durable) return;
     const begunMs = performance.now();
-    await fdatasync(fd);
-    if (baseBytes === 0) await syncFolder(path.dirname(file));
+    await disk.fdatasync(fd);
+    if (baseBytes === 0) await syncFolder(path.dirname(file), disk);
     options.onSync(performance.now() - begunMs);
   } catch (error) {
     await cutBack(fd, baseBytes, written, lock, options);
@@ -119,13 +121,14 @@ async function cutBack(
   options: AppendOptions,
 ): Promise<void> {
   if (written === 0) return;
+  const { disk = realDisk } = options;
   let failure: unknown = new Error('somebody else wrote behind it');
   for (let tries = 0; tries < 5; tries += 1) {
     try {
-      if (!lock.isMine() || fs.fstatSync(fd).size !== baseBytes + written) break;
-      fs.ftruncateSync(fd, baseBytes);
+      if (!lock.isMine() || disk.fstatSync(fd).size !== baseBytes + written) break;
+      disk.ftruncateSync(fd, baseBytes);
       // The cut itself should outlive a crash, but the file is right for every reader by now.
-      if (options.durable) await fdatasync(fd).catch(() => undefined);
+      if (options.durable) await disk.fdatasync(fd).catch(() => undefined);
       return;
     } catch (error) {
       failure = error;
@@ -140,14 +143,20 @@ async function cutBack(
  *
  * @returns its offset, or `undefined` where the room's file does not have it on lines of its own
  */
-function locate(fd: number, file: string, baseBytes: number, bytes: Buffer): number | undefined {
-  const mine = fs.fstatSync(fd);
-  const found = fs.statSync(file, { throwIfNoEntry: false });
+function locate(
+  fd: number,
+  file: string,
+  baseBytes: number,
+  bytes: Buffer,
+  disk: Disk,
+): number | undefined {
+  const mine = disk.fstatSync(fd);
+  const found = disk.statSync(file, { throwIfNoEntry: false });
   if (found?.ino !== mine.ino || found.dev !== mine.dev) return undefined;
   if (mine.size === baseBytes + bytes.length) return baseBytes;
   const from = Math.max(0, mine.size - SEARCH_BYTES);
   const tail = Buffer.allocUnsafe(mine.size - from);
-  const index = tail.subarray(0, fs.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
+  const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
   if (index === -1) return undefined;
   const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);
   return alone ? from + index : undefined;
@@ -162,8 +171,8 @@ function toReceipts(epoch: string, start: number, lines: readonly string[]): Rec
 }
 
 /** Makes a new file's name durable (fsync(2), «the directory containing the file»). */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.promises.open(folder, 'r');
+export async function syncFolder(folder: string, disk: Disk = realDisk): Promise<void> {
+  const handle = await disk.open(folder, 'r');
   try {
     await handle.sync();
   } finally {

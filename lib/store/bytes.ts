@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
+import { type Disk, realDisk } from './disk.ts';
 
 const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
@@ -14,17 +15,17 @@ const CHUNK_BYTES = 128 << 10;
 const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
 
 /** Whether a file of this size is empty or ends with LF. */
-export function endsWithBreak(fd: number, sizeBytes: number): boolean {
+export function endsWithBreak(fd: number, sizeBytes: number, disk: Disk = realDisk): boolean {
   if (sizeBytes === 0) return true;
   const last = Buffer.allocUnsafe(1);
-  return fs.readSync(fd, last, 0, 1, sizeBytes - 1) === 1 && last[0] === LF;
+  return disk.readSync(fd, last, 0, 1, sizeBytes - 1) === 1 && last[0] === LF;
 }
 
 /** Gives the epoch of an open room; most first lines are short, so it looks twice at most. */
-export function readEpoch(fd: number): string {
-  const head = readAt(fd, 0, FIRST_LOOK_BYTES);
+export function readEpoch(fd: number, disk: Disk = realDisk): string {
+  const head = readAt(fd, 0, FIRST_LOOK_BYTES, disk);
   const whole = head.length < FIRST_LOOK_BYTES || head.includes(LF);
-  return toEpoch(whole ? head : readAt(fd, 0, EPOCH_BYTES));
+  return toEpoch(whole ? head : readAt(fd, 0, EPOCH_BYTES, disk));
 }
 
 /**
@@ -33,11 +34,11 @@ export function readEpoch(fd: number): string {
  * @param sizeBytes where to look back from
  * @returns the offset after the last LF before `sizeBytes`; 0 where there is none
  */
-export function findLastBreak(fd: number, sizeBytes: number): number {
-  if (endsWithBreak(fd, sizeBytes)) return sizeBytes;
+export function findLastBreak(fd: number, sizeBytes: number, disk: Disk = realDisk): number {
+  if (endsWithBreak(fd, sizeBytes, disk)) return sizeBytes;
   for (let to = sizeBytes; to > 0; ) {
     const from = Math.max(0, to - TAIL_BYTES);
-    const index = readAt(fd, from, to - from).lastIndexOf(LF);
+    const index = readAt(fd, from, to - from, disk).lastIndexOf(LF);
     if (index !== -1) return from + index + 1;
     to = from;
   }
@@ -49,11 +50,16 @@ export function findLastBreak(fd: number, sizeBytes: number): number {
  *
  * @returns the bytes; fewer than asked for at the file's end
  */
-export function readAt(fd: number, from: number, lengthBytes: number): Buffer {
+export function readAt(
+  fd: number,
+  from: number,
+  lengthBytes: number,
+  disk: Disk = realDisk,
+): Buffer {
   const buffer = Buffer.allocUnsafeSlow(lengthBytes);
   let filled = 0;
   while (filled < lengthBytes) {
-    const count = fs.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
+    const count = disk.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
     if (count === 0) break;
     filled += count;
   }
@@ -72,18 +78,25 @@ export async function* readChunks(
   inode: number,
   from: number,
   to: number,
+  disk: Disk = realDisk,
 ): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
   for (let at = from; at < to; ) {
     const length = Math.min(buffer.length, to - at);
-    const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at);
+    const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at, disk);
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
   }
 }
 
-async function readPiece(file: string, inode: number, into: Buffer, at: number): Promise<number> {
-  const handle = await fs.promises.open(file, PLAIN).catch((error) => {
+async function readPiece(
+  file: string,
+  inode: number,
+  into: Buffer,
+  at: number,
+  disk: Disk,
+): Promise<number> {
+  const handle = await disk.open(file, PLAIN).catch((error) => {
     throw toErrno(error) === 'ENOENT' ? toCutError() : error;
   });
   try {
@@ -102,16 +115,16 @@ async function readPiece(file: string, inode: number, into: Buffer, at: number):
  * @returns its handle; `undefined` where there is no such file
  * @throws ServiceError `unavailable` for a folder, a pipe and their like
  */
-export function openPlain(file: string): number | undefined {
+export function openPlain(file: string, disk: Disk = realDisk): number | undefined {
   let fd: number;
   try {
-    fd = fs.openSync(file, PLAIN);
+    fd = disk.openSync(file, PLAIN);
   } catch (error) {
     if (toErrno(error) === 'ENOENT') return undefined;
     throw error;
   }
-  if (fs.fstatSync(fd).isFile()) return fd;
-  fs.closeSync(fd);
+  if (disk.fstatSync(fd).isFile()) return fd;
+  disk.closeSync(fd);
   throw new ServiceError('unavailable', 'the room is not a plain file');
 }
 

@@ -9,8 +9,9 @@ import { toFileStem } from '../room/name.ts';
 import { type AppendOptions, appendBatch, syncFolder } from './append.ts';
 import { AppendQueue } from './append-queue.ts';
 import { type Counts, toCounts } from './counts.ts';
+import { type Disk, realDisk } from './disk.ts';
 import { LockFolder } from './lock.ts';
-import type { HeldLock } from './lock-file.ts';
+import { type HeldLock, removeIfThere } from './lock-file.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
 import { watchFolder } from './watch.ts';
@@ -26,12 +27,15 @@ export interface FileStoreOptions {
   readonly durable: boolean;
   readonly log: Log;
   readonly registry: Registry;
+  /** The disk; the system's own unless told. */
+  readonly disk?: Disk;
 }
 
 /** Rooms as files in a folder that any number of processes share. */
 export class FileStore implements Store {
   readonly description: string;
   readonly #folder: string;
+  readonly #disk: Disk;
   readonly #log: Log;
   readonly #locks: LockFolder;
   readonly #views: Views;
@@ -46,6 +50,7 @@ export class FileStore implements Store {
    */
   constructor(options: FileStoreOptions) {
     this.#folder = options.folder;
+    this.#disk = options.disk ?? realDisk;
     this.description = options.folder;
     this.#log = options.log;
     const count = toCounts(options.registry);
@@ -54,15 +59,18 @@ export class FileStore implements Store {
       durable: options.durable,
       onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
       onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
+      disk: this.#disk,
     };
-    makeFolders(options.folder);
-    this.#locks = new LockFolder(path.join(options.folder, LOCKS), {
-      onWait: (waitMs) => count.lockWaits.observe(waitMs / 1000),
-      onBreak: (name) => this.#settleDead(name),
-    });
+    makeFolders(options.folder, this.#disk);
+    const events = {
+      onWait: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
+      onBreak: (name: string): void => this.#settleDead(name),
+    };
+    this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
     this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
-    this.#views = new Views(options.folder, this.#locks, (room) => void this.#freeStuck(room));
+    const onStuck = (room: string): void => void this.#freeStuck(room);
+    this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
   }
 
   append(room: string, entry: Entry): Promise<Receipt> {
@@ -84,15 +92,15 @@ export class FileStore implements Store {
   async check(): Promise<void> {
     const probe = path.join(this.#folder, LOCKS, `${process.pid}-${performance.now()}.probe`);
     try {
-      makeFolders(this.#folder);
-      await fs.promises.access(this.#folder, fs.constants.W_OK);
-      const handle = await fs.promises.open(probe, 'wx');
+      makeFolders(this.#folder, this.#disk);
+      await this.#disk.access(this.#folder, fs.constants.W_OK);
+      const handle = await this.#disk.open(probe, 'wx');
       try {
         await handle.write(Buffer.alloc(4096));
         await handle.datasync();
       } finally {
         await handle.close();
-        await fs.promises.rm(probe, { force: true });
+        removeIfThere(probe, this.#disk);
       }
     } catch (error) {
       throw this.#toServiceError(error);
@@ -127,7 +135,7 @@ export class FileStore implements Store {
       return await this.#locks.acquire(stem);
     } catch (error) {
       if (toErrno(error) !== 'ENOENT') throw error;
-      makeFolders(this.#folder);
+      makeFolders(this.#folder, this.#disk);
       return this.#locks.acquire(stem);
     }
   }
@@ -138,12 +146,12 @@ export class FileStore implements Store {
     this.#log.warn('broke the lock of a dead writer', { file: name });
     if (!this.#append.durable) return;
     const file = path.join(this.#folder, `${name}.txt`);
-    if (!fs.existsSync(file)) return;
-    const fd = fs.openSync(file, 'r');
+    if (!this.#disk.existsSync(file)) return;
+    const fd = this.#disk.openSync(file, 'r');
     try {
-      fs.fdatasyncSync(fd);
+      this.#disk.fdatasyncSync(fd);
     } finally {
-      fs.closeSync(fd);
+      this.#disk.closeSync(fd);
     }
   }
 
@@ -183,7 +191,7 @@ export class FileStore implements Store {
 }
 
 /** Makes the rooms' folder and the locks' folder in it, and their names durable. */
-function makeFolders(folder: string): void {
-  const made = fs.mkdirSync(path.join(folder, LOCKS), { recursive: true });
-  if (made !== undefined) void syncFolder(path.dirname(made)).catch(() => undefined);
+function makeFolders(folder: string, disk: Disk): void {
+  const made = disk.mkdirSync(path.join(folder, LOCKS), { recursive: true });
+  if (made !== undefined) void syncFolder(path.dirname(made), disk).catch(() => undefined);
 }

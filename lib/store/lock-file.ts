@@ -1,6 +1,6 @@
 /** A lock file on disk: making it, holding it, and reading what it says. */
-import fs from 'node:fs';
 import { toErrno } from '../errors.ts';
+import { type Disk, realDisk } from './disk.ts';
 
 /** How long a lock must look the same until its owner counts as dead. */
 export const STALE_MS = 2000;
@@ -34,6 +34,7 @@ export class LockFile implements HeldLock {
   readonly #fd: number;
   readonly #name: string;
   readonly #onRelease: () => void;
+  readonly #disk: Disk;
   readonly #takenMs = performance.now();
 
   /**
@@ -42,16 +43,23 @@ export class LockFile implements HeldLock {
    * @param name owner and number, which no other lock has
    * @param onRelease called once it is let go
    */
-  constructor(file: string, fd: number, name: string, onRelease: () => void) {
+  constructor(
+    file: string,
+    fd: number,
+    name: string,
+    onRelease: () => void,
+    disk: Disk = realDisk,
+  ) {
     this.#file = file;
     this.#fd = fd;
     this.#name = name;
     this.#onRelease = onRelease;
+    this.#disk = disk;
   }
 
   publish(baseBytes: number): void {
     const bytes = Buffer.from(`${this.#name} ${baseBytes}\n`, 'latin1');
-    if (fs.writeSync(this.#fd, bytes, 0, bytes.length, 0) !== bytes.length) {
+    if (this.#disk.writeSync(this.#fd, bytes, 0, bytes.length, 0) !== bytes.length) {
       throw Object.assign(new Error('the lock file could not be written whole'), {
         code: 'ENOSPC',
       });
@@ -61,7 +69,8 @@ export class LockFile implements HeldLock {
   isMine(): boolean {
     if (performance.now() - this.#takenMs < TRUST_MS) return true;
     try {
-      return fs.statSync(this.#file).ino === fs.fstatSync(this.#fd).ino;
+      const found = this.#disk.statSync(this.#file, { throwIfNoEntry: false });
+      return found !== undefined && found.ino === this.#disk.fstatSync(this.#fd).ino;
     } catch {
       return false;
     }
@@ -72,7 +81,7 @@ export class LockFile implements HeldLock {
     if (performance.now() - this.#takenMs < TOUCH_MS) return;
     const now = Date.now() / 1000;
     try {
-      fs.futimesSync(this.#fd, now, now);
+      this.#disk.futimesSync(this.#fd, now, now);
     } catch {
       // A lock that can't be touched goes stale, as it should when its folder is gone.
     }
@@ -81,11 +90,11 @@ export class LockFile implements HeldLock {
   release(): void {
     this.#onRelease();
     try {
-      if (this.isMine()) fs.unlinkSync(this.#file);
+      if (this.isMine()) this.#disk.unlinkSync(this.#file);
     } catch {
-      tryTruncate(this.#fd);
+      tryTruncate(this.#fd, this.#disk);
     }
-    tryClose(this.#fd);
+    tryClose(this.#fd, this.#disk);
   }
 }
 
@@ -94,9 +103,9 @@ export class LockFile implements HeldLock {
  *
  * @returns its open handle, or `undefined` where it exists
  */
-export function createExclusive(file: string): number | undefined {
+export function createExclusive(file: string, disk: Disk = realDisk): number | undefined {
   try {
-    return fs.openSync(file, 'wx', 0o644);
+    return disk.openSync(file, 'wx', 0o644);
   } catch (error) {
     if (toErrno(error) === 'EEXIST') return undefined;
     throw error;
@@ -109,18 +118,18 @@ export function createExclusive(file: string): number | undefined {
  * @param file the lock file's path
  * @returns `undefined` where there is no such file
  */
-export function readHolder(file: string): Holder | undefined {
+export function readHolder(file: string, disk: Disk = realDisk): Holder | undefined {
   let fd: number;
   try {
-    fd = fs.openSync(file, 'r');
+    fd = disk.openSync(file, 'r');
   } catch (error) {
     if (toErrno(error) === 'ENOENT') return undefined;
     throw error;
   }
   try {
-    const { ino, mtimeMs, ctimeMs } = fs.fstatSync(fd);
+    const { ino, mtimeMs, ctimeMs } = disk.fstatSync(fd);
     const bytes = Buffer.allocUnsafe(64);
-    const text = bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, 64, 0));
+    const text = bytes.toString('latin1', 0, disk.readSync(fd, bytes, 0, 64, 0));
     // What stands after the LF is left of a longer base that was published before.
     const base = /^\S+ \d+ (\d+)\n/.exec(text)?.[1];
     return {
@@ -128,21 +137,30 @@ export function readHolder(file: string): Holder | undefined {
       identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
     };
   } finally {
-    fs.closeSync(fd);
+    disk.closeSync(fd);
   }
 }
 
-function tryTruncate(fd: number): void {
+/** Removes a file; it may be gone already. */
+export function removeIfThere(file: string, disk: Disk): void {
   try {
-    fs.ftruncateSync(fd, 0);
+    disk.unlinkSync(file);
+  } catch (error) {
+    if (toErrno(error) !== 'ENOENT') throw error;
+  }
+}
+
+function tryTruncate(fd: number, disk: Disk): void {
+  try {
+    disk.ftruncateSync(fd, 0);
   } catch {
     // Nothing is left to try; the lock goes stale and the next writer breaks it.
   }
 }
 
-function tryClose(fd: number): void {
+function tryClose(fd: number, disk: Disk): void {
   try {
-    fs.closeSync(fd);
+    disk.closeSync(fd);
   } catch {
     // Linux lets the handle go whatever close says (close(2)).
   }

@@ -18,19 +18,20 @@
  * append.ts): whole batches in append mode, and a look at the file before anything is acknowledged.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import fs from 'node:fs';
 import path from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
+import { type Disk, realDisk } from './disk.ts';
 import {
   createExclusive,
   type HeldLock,
   type Holder,
   LockFile,
   readHolder,
-  STALE_MS,
+  removeIfThere,
   TOUCH_MS,
 } from './lock-file.ts';
+import { StaleWatch } from './stale-watch.ts';
 
 /** How long an append waits for a lock: several dead owners in a row, then it is refused. */
 export const WAIT_MS = 10_000;
@@ -55,6 +56,7 @@ export interface LockEvents {
 export class LockFolder {
   readonly #folder: string;
   readonly #events: LockEvents;
+  readonly #disk: Disk;
   readonly #owner = randomBytes(8).toString('hex');
   readonly #held = new Set<LockFile>();
   readonly #touch: NodeJS.Timeout;
@@ -64,9 +66,10 @@ export class LockFolder {
    * @param folder an existing folder of its own for the lock files
    * @param events what to call back
    */
-  constructor(folder: string, events: LockEvents) {
+  constructor(folder: string, events: LockEvents, disk: Disk = realDisk) {
     this.#folder = folder;
     this.#events = events;
+    this.#disk = disk;
     this.#touch = setInterval(() => this.#touchHeld(), TOUCH_MS).unref();
   }
 
@@ -79,7 +82,7 @@ export class LockFolder {
   async acquire(name: string): Promise<HeldLock> {
     const file = this.#toFile(name);
     const begunMs = performance.now();
-    const watch = new StaleWatch();
+    const watch = new StaleWatch(this.#disk);
     for (let tries = 0; ; tries += 1) {
       const held = this.#tryTake(file);
       if (held !== undefined) {
@@ -102,16 +105,16 @@ export class LockFolder {
    */
   look(name: string): Holder | undefined {
     const file = this.#toFile(name);
-    return fs.existsSync(file) ? readHolder(file) : undefined;
+    return this.#disk.existsSync(file) ? readHolder(file, this.#disk) : undefined;
   }
 
   /** Removes what dead processes left beside the locks; a lock itself is judged when it is wanted. */
   sweep(): void {
-    for (const file of fs.readdirSync(this.#folder)) {
+    for (const file of this.#disk.readdirSync(this.#folder)) {
       if (file.endsWith('.lock')) continue;
       const leftover = path.join(this.#folder, file);
-      const ageMs = Date.now() - (fs.statSync(leftover, NO_THROW)?.mtimeMs ?? Number.NaN);
-      if (ageMs > LEFTOVER_MS) fs.rmSync(leftover, { force: true });
+      const ageMs = Date.now() - (this.#disk.statSync(leftover, NO_THROW)?.mtimeMs ?? Number.NaN);
+      if (ageMs > LEFTOVER_MS) removeIfThere(leftover, this.#disk);
     }
   }
 
@@ -126,13 +129,13 @@ export class LockFolder {
 
   #tryTake(file: string): LockFile | undefined {
     // A look costs a tenth of a failed open.
-    if (fs.existsSync(file)) return undefined;
-    const fd = createExclusive(file);
+    if (this.#disk.existsSync(file)) return undefined;
+    const fd = createExclusive(file, this.#disk);
     if (fd === undefined) return undefined;
     this.#taken += 1;
-    const held = new LockFile(file, fd, `${this.#owner} ${this.#taken}`, () =>
-      this.#held.delete(held),
-    );
+    const name = `${this.#owner} ${this.#taken}`;
+    const onRelease = (): void => void this.#held.delete(held);
+    const held = new LockFile(file, fd, name, onRelease, this.#disk);
     this.#held.add(held);
     return held;
   }
@@ -140,45 +143,26 @@ export class LockFolder {
   /** Removes a dead lock: once, whoever else tries. */
   #breakStale(name: string, file: string, watch: StaleWatch): void {
     const guard = path.join(this.#folder, `${toHash(`${file} ${watch.identity}`)}.break`);
-    const fd = createExclusive(guard);
+    const fd = createExclusive(guard, this.#disk);
     if (fd === undefined) {
       // Somebody is at it. If that one died at it, its guard goes stale like any lock.
-      watch.guard ??= new StaleWatch();
+      watch.guard ??= new StaleWatch(this.#disk);
       if (watch.guard.isStale(guard)) this.#breakStale(name, guard, watch.guard);
       return;
     }
     try {
-      if (readHolder(file)?.identity !== watch.identity) return;
+      if (readHolder(file, this.#disk)?.identity !== watch.identity) return;
       this.#events.onBreak(name);
       // That took a while; this process may have stood still, and others may have been here.
-      if (readHolder(file)?.identity === watch.identity) fs.unlinkSync(file);
+      if (readHolder(file, this.#disk)?.identity === watch.identity) this.#disk.unlinkSync(file);
     } finally {
-      fs.closeSync(fd);
-      fs.rmSync(guard, { force: true });
+      this.#disk.closeSync(fd);
+      removeIfThere(guard, this.#disk);
     }
   }
 
   #touchHeld(): void {
     for (const held of this.#held) held.touch();
-  }
-}
-
-/** Watches whether a lock file stays the very same. */
-class StaleWatch {
-  identity: string | undefined;
-  guard: StaleWatch | undefined;
-  #sinceMs = 0;
-
-  isStale(file: string): boolean {
-    const nowMs = performance.now();
-    const identity = readHolder(file)?.identity;
-    if (identity === undefined || identity !== this.identity) {
-      this.identity = identity;
-      this.guard = undefined;
-      this.#sinceMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#sinceMs >= STALE_MS;
   }
 }
 

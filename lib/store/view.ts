@@ -7,11 +7,11 @@
  * Hot rooms are remembered, and every answer from memory is validated by the file's state (inode,
  * size and both times), so no process ever serves a stale room.
  */
-import fs from 'node:fs';
 import path from 'node:path';
 import { EMPTY_EPOCH } from '../room/cursor.ts';
 import { toFileStem } from '../room/name.ts';
 import { findLastBreak, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
+import { type Disk, realDisk } from './disk.ts';
 import type { LockFolder } from './lock.ts';
 import type { RoomView } from './store.ts';
 import { isSameState, type State, ViewCache } from './view-cache.ts';
@@ -40,6 +40,7 @@ export class Views {
   readonly #folder: string;
   readonly #locks: LockFolder;
   readonly #onStuck: (room: string) => void;
+  readonly #disk: Disk;
   readonly #cache = new ViewCache();
   readonly #suspects = new Map<string, { identity: string; sinceMs: number }>();
 
@@ -48,15 +49,21 @@ export class Views {
    * @param locks their locks
    * @param onStuck told of a room whose lock a dead owner may have left behind
    */
-  constructor(folder: string, locks: LockFolder, onStuck: (room: string) => void) {
+  constructor(
+    folder: string,
+    locks: LockFolder,
+    onStuck: (room: string) => void,
+    disk: Disk = realDisk,
+  ) {
     this.#folder = folder;
     this.#locks = locks;
     this.#onStuck = onStuck;
+    this.#disk = disk;
   }
 
   /** Gives the room's entity tag; opens nothing. */
   etag(room: string): string {
-    const state = fs.statSync(this.#toFile(room), { throwIfNoEntry: false });
+    const state = this.#disk.statSync(this.#toFile(room), { throwIfNoEntry: false });
     if (state === undefined) return EMPTY.etag;
     const known = this.#cache.get(room, state);
     if (known !== undefined) return known.etag;
@@ -69,7 +76,7 @@ export class Views {
   view(room: string): RoomView {
     const file = this.#toFile(room);
     for (let tries = 1; ; tries += 1) {
-      const state = fs.statSync(file, { throwIfNoEntry: false });
+      const state = this.#disk.statSync(file, { throwIfNoEntry: false });
       if (state === undefined) return EMPTY;
       const known = this.#cache.get(room, state);
       if (known !== undefined) return known;
@@ -80,31 +87,31 @@ export class Views {
 
   /** @returns `undefined` where the file changed in the middle of the look */
   #tryLook(room: string, file: string, isLast: boolean): RoomView | undefined {
-    const fd = openPlain(file);
+    const fd = openPlain(file, this.#disk);
     if (fd === undefined) return undefined;
     try {
       return this.#look(room, fd, file, isLast);
     } finally {
-      fs.closeSync(fd);
+      this.#disk.closeSync(fd);
     }
   }
 
   #look(room: string, fd: number, file: string, isLast: boolean): RoomView | undefined {
-    const state = fs.fstatSync(fd);
+    const state = this.#disk.fstatSync(fd);
     const baseBytes = this.#toBase(room, state);
     if (baseBytes !== undefined) {
       const base = this.#cache.getBase(room, state, baseBytes);
       if (base !== undefined) return { ...base, isSettled: false };
-      return toView(fd, file, state, baseBytes);
+      return toView(fd, file, state, baseBytes, this.#disk);
     }
-    const view = toView(fd, file, state, undefined);
+    const view = toView(fd, file, state, undefined, this.#disk);
     // A write may have been going on from before the look at the size to before that at the lock.
-    if (view !== undefined && isSameState(state, fs.fstatSync(fd))) {
+    if (view !== undefined && isSameState(state, this.#disk.fstatSync(fd))) {
       this.#cache.set(room, state, view);
       return view;
     }
     // In a room that never stands still, what was there at the look at the lock is committed.
-    return isLast ? toView(fd, file, state, state.size) : undefined;
+    return isLast ? toView(fd, file, state, state.size, this.#disk) : undefined;
   }
 
   /** @returns how much of the file is committed; `undefined` while nobody holds the lock */
@@ -141,20 +148,21 @@ function toView(
   file: string,
   state: State,
   baseBytes: number | undefined,
+  disk: Disk,
 ): RoomView | undefined {
-  const completeBytes = findLastBreak(fd, baseBytes ?? state.size);
+  const completeBytes = findLastBreak(fd, baseBytes ?? state.size, disk);
   const sizeBytes = baseBytes === undefined ? state.size : completeBytes;
-  const text = sizeBytes <= MAX_TEXT_BYTES ? readAt(fd, 0, sizeBytes) : undefined;
+  const text = sizeBytes <= MAX_TEXT_BYTES ? readAt(fd, 0, sizeBytes, disk) : undefined;
   if (text !== undefined && text.length < sizeBytes) return undefined;
   return {
     etag: toEtag(state, baseBytes),
     sizeBytes,
     completeBytes,
     // Before its first complete line a room has none, whatever is being written just now.
-    epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd),
+    epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd, disk),
     isSettled: baseBytes === undefined,
     text,
-    read: (from, to) => readChunks(file, state.ino, from, to),
+    read: (from, to) => readChunks(file, state.ino, from, to, disk),
   };
 }
 

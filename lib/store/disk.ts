@@ -1,0 +1,77 @@
+/**
+ * The few file calls that the folder store makes, under Node's own names: a seam, so that a test
+ * can put a disk in their place that fails, or loses power.
+ */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+
+/** What is asked of a file's or folder's state; times in milliseconds. */
+export interface Stat {
+  readonly dev: number;
+  readonly ino: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly birthtimeMs: number;
+  isFile(): boolean;
+}
+
+/** An open file or folder whose calls do not hold up the process. */
+export interface Handle {
+  stat(): Promise<Stat>;
+  read(
+    into: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
+  write(bytes: Buffer): Promise<{ bytesWritten: number }>;
+  sync(): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A disk, as `node:fs` has it. */
+export interface Disk {
+  openSync(path: string, flags: string | number, mode?: number): number;
+  closeSync(fd: number): void;
+  fstatSync(fd: number): Stat;
+  statSync(path: string, options: { readonly throwIfNoEntry: false }): Stat | undefined;
+  existsSync(path: string): boolean;
+  readSync(fd: number, into: Buffer, offset: number, length: number, position: number): number;
+  /** Without a position at the place of the handle: the end, for one opened to append. */
+  writeSync(fd: number, bytes: Buffer, offset?: number, length?: number, position?: number): number;
+  ftruncateSync(fd: number, sizeBytes: number): void;
+  futimesSync(fd: number, atimeSeconds: number, mtimeSeconds: number): void;
+  fdatasyncSync(fd: number): void;
+  fsyncSync(fd: number): void;
+  unlinkSync(path: string): void;
+  readdirSync(path: string): string[];
+  /** @returns the first folder that it made, `undefined` where all were there */
+  mkdirSync(path: string, options: { readonly recursive: true }): string | undefined;
+  fdatasync(fd: number): Promise<void>;
+  open(path: string, flags: string | number): Promise<Handle>;
+  /** Rejects where this process may not write to the folder. */
+  access(path: string, mode: number): Promise<void>;
+}
+
+/** The system's own. */
+export const realDisk: Disk = {
+  openSync: fs.openSync,
+  closeSync: fs.closeSync,
+  fstatSync: fs.fstatSync,
+  statSync: fs.statSync,
+  existsSync: fs.existsSync,
+  readSync: fs.readSync,
+  writeSync: fs.writeSync,
+  ftruncateSync: fs.ftruncateSync,
+  futimesSync: fs.futimesSync,
+  fdatasyncSync: fs.fdatasyncSync,
+  fsyncSync: fs.fsyncSync,
+  unlinkSync: fs.unlinkSync,
+  readdirSync: fs.readdirSync,
+  mkdirSync: fs.mkdirSync,
+  fdatasync: promisify(fs.fdatasync),
+  open: fs.promises.open,
+  access: fs.promises.access,
+};
