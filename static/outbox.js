@@ -111,8 +111,9 @@ export class Outbox {
       if (answer.status === 201) return await this.#confirm(entry, answer);
       const refusal = await refusalOf(answer);
       entry.reason = refusal.message;
-      // A refusal of this kind stores nothing; a 5xx may come from a proxy that doesn't know.
-      if (refusal.status < 500) return this.#fail(entry);
+      // Such a refusal stores nothing; a 5xx may come from a proxy that doesn't know, and browsers
+      // make a 200 of an answer that broke off after an interim one.
+      if (refusal.status >= 400 && refusal.status < 500) return this.#fail(entry);
     } catch {
       entry.reason = 'No answer came, and the room doesn’t have it.';
     }

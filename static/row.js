@@ -5,7 +5,8 @@ import { mentionOf, renderMessage } from './text.js';
 
 /**
  * @typedef {import('./line.js').Line} Line
- * @typedef {{ line: Line, element: HTMLElement, name: string, date: Date | undefined }} Row
+ * @typedef {{ line: Line, element: HTMLElement, name: string, date: Date | undefined,
+ *   lastDate: Date | undefined }} Row
  */
 
 /** Lines of one person no further apart than this stand under one name. */
@@ -40,7 +41,7 @@ export class RowMaker {
     link.append(date ? this.#timeOf(date, time) : '#');
     const element = this.#rowOf(name, message, link);
     element.id = `at-${line.start}`;
-    return { line, element, name, date };
+    return { line, element, name, date, lastDate: date };
   }
 
   /**
@@ -63,10 +64,13 @@ export class RowMaker {
    */
   join(row, previous, isFirstNew) {
     const { element, name, date } = row;
+    // A line that nobody's server wrote has no date and stands under the one before.
+    row.lastDate = date ?? previous?.lastDate;
+    const before = previous?.lastDate;
     const day = date && this.#clock.formatDay(date);
-    const isNewDay = day && day !== (previous?.date && this.#clock.formatDay(previous.date));
-    const gap = (date?.valueOf() ?? 0) - (previous?.date?.valueOf() ?? 0);
-    const isOther = !previous || previous.name !== name || gap > GROUP_MS;
+    const isNewDay = day && day !== (before && this.#clock.formatDay(before));
+    const gap = (date?.valueOf() ?? 0) - (before?.valueOf() ?? 0);
+    const isOther = name !== '' && (previous?.name !== name || gap > GROUP_MS);
     element.classList.toggle('head', isOther || Boolean(isNewDay) || isFirstNew);
     for (const rule of element.querySelectorAll('.rule')) rule.remove();
     if (isFirstNew)

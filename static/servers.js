@@ -20,11 +20,11 @@ export class Servers {
   note(role, server) {
     if (!server || this.#roles[role] === server) return;
     this.#roles[role] = server;
-    const name = splitServer(server).name;
-    if (!this.#seen.includes(name)) {
-      this.#seen = [...this.#seen, name].slice(-50);
-      tabMemory.set('servers', this.#seen);
-    }
+    const { name, host } = splitServer(server);
+    const index = this.#seen.findIndex((other) => splitServer(other).name === name);
+    if (index < 0) this.#seen = [...this.#seen, server].slice(-50);
+    else if (host) this.#seen[index] = server;
+    tabMemory.set('servers', this.#seen);
     this.#show();
   }
 
@@ -42,7 +42,10 @@ export class Servers {
     const entries = Object.entries(ROLES).flatMap(([role, label]) => {
       const server = this.#roles[/** @type {keyof typeof ROLES} */ (role)];
       if (!server) return [];
-      const { name, host } = splitServer(server);
+      const { name } = splitServer(server);
+      // The stream gives the name alone; another answer of that server has told its host.
+      const full = this.#seen.find((other) => splitServer(other).name === name);
+      const { host } = splitServer(full ?? server);
       const value = make('dd', {}, make('b', {}, name));
       if (host) value.append(' ', make('span', { class: 'host' }, host));
       return [make('dt', {}, label), value];

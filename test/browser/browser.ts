@@ -1,0 +1,108 @@
+// A real Chromium, and what tests want of the page in it.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { findChromium } from '../support/need.ts';
+
+const flags =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
+  '--disable-component-update --disable-sync';
+
+/** Starts Chromium; the caller closes it. */
+export function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: findChromium() ?? '', args: flags.split(' ') });
+}
+
+/** A person at a browser of their own. */
+export interface Person {
+  page: Page;
+  /** Errors no script caught, and refusals of the page's own Content-Security-Policy. */
+  faults: string[];
+}
+
+/** How a person sits down. */
+export interface Seat extends BrowserContextOptions {
+  name?: string;
+  /** A script that runs before the page's. */
+  before?: string;
+}
+
+/** Opens a page in a browser profile of its own, as somebody who has already chosen a name. */
+export async function openAs(browser: Browser, url: string, seat: Seat = {}): Promise<Person> {
+  const { name = '', before = '', ...options } = seat;
+  const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
+  if (before) await context.addInitScript({ content: before });
+  if (name) {
+    const set = `localStorage.getItem('chat.name') ?? localStorage.setItem('chat.name', `;
+    await context.addInitScript({ content: `${set}${JSON.stringify(JSON.stringify(name))})` });
+  }
+  const page = await context.newPage();
+  const faults = watchFaults(page);
+  await page.goto(url);
+  return { page, faults };
+}
+
+/** Collects what goes wrong in a page's scripts. */
+export function watchFaults(page: Page): string[] {
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (/Content Security Policy|TrustedScript|TrustedHTML/.test(message.text())) {
+      faults.push(message.text());
+    }
+  });
+  return faults;
+}
+
+/** Types a message and presses Enter. */
+export async function say(page: Page, message: string): Promise<void> {
+  await page.locator('#message').fill(message);
+  await page.locator('#message').press('Enter');
+}
+
+/** Waits until the page says how it is connected. */
+export async function waitForState(page: Page, state: string, timeoutMs = 30_000): Promise<void> {
+  await page.locator(`#status[data-state="${state}"]`).waitFor({ timeout: timeoutMs });
+}
+
+/** Waits until the page shows a text in a row of the room (not one that is still on its way). */
+export async function waitForText(page: Page, text: string, timeoutMs = 30_000): Promise<void> {
+  const rows = page.locator('#rows .row .text');
+  await rows.getByText(text, { exact: true }).last().waitFor({ timeout: timeoutMs });
+}
+
+/** One line as the page shows it; its identity is the byte offset. */
+export interface Shown {
+  start: number;
+  name: string;
+  message: string;
+}
+
+/** The lines the page shows, from top to bottom. */
+export function readRows(page: Page): Promise<Shown[]> {
+  return page.locator('#rows .row').evaluateAll((rows) =>
+    rows.map((row) => ({
+      start: Number(row.id.replace('at-', '')),
+      name: row.querySelector('.name')?.textContent ?? '',
+      message: row.querySelector('.text')?.textContent ?? '',
+    })),
+  );
+}
+
+/** The messages on their way or failed, as the page shows them. */
+export function readPending(page: Page): Promise<string[]> {
+  return page.locator('#pending .row .text').allTextContents();
+}
+
+/** The lines of a room's file, as the page should show them. */
+export function readFile(store: string, room: string): Shown[] {
+  const path = join(store, `${room}.txt`);
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : [];
+  let start = 0;
+  return lines.map((line) => {
+    const [, name = '', message = ''] = /^\[.{19}\] (.+?): (.*)$/.exec(line) ?? ['', '', line];
+    const shown = { start, name, message };
+    start += Buffer.byteLength(line) + 1;
+    return shown;
+  });
+}

@@ -1,0 +1,86 @@
+// A wire that can be bad on purpose: TCP between the browser and the service.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** The proxy; its switches take effect on the next bytes. */
+export interface Proxy {
+  url: string;
+  /**
+   * POSTs reach the service, their answers don't come back: `cut` closes the connection before
+   * the first byte, `gateway` answers as a proxy does whose service died, `body` gives the head of
+   * the answer and then closes.
+   */
+  losesAnswers: 'cut' | 'gateway' | 'body' | false;
+  /** POSTs are cut off before they reach the service. */
+  losesPosts: boolean;
+  /** Answers to requests for a stream of events never come through, as behind a buffering proxy. */
+  swallowsStreams: boolean;
+  /** Open streams stay open and nothing comes through any more: a dead connection. */
+  freezesStreams: boolean;
+  /** How many requests for a stream have come. */
+  streamCount: number;
+  close(): void;
+}
+
+const badGateway =
+  'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n502';
+
+/** Listens on a free port of 127.0.0.1. */
+export async function startProxy(targetPort: number): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => relay(client));
+  const proxy: Proxy = {
+    url: '',
+    losesAnswers: false,
+    losesPosts: false,
+    swallowsStreams: false,
+    freezesStreams: false,
+    streamCount: 0,
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+
+  function relay(client: Socket): void {
+    const service = connect(targetPort, '127.0.0.1');
+    let kind: 'post' | 'stream' | 'other' = 'other';
+    for (const socket of [client, service]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        sockets.delete(socket);
+        client.destroy();
+        service.destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      const text = bytes.toString('latin1');
+      if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) {
+        kind = /^POST /.test(text) ? 'post' : 'other';
+        if (/\naccept: text\/event-stream/i.test(text)) {
+          kind = 'stream';
+          proxy.streamCount += 1;
+        }
+      }
+      if (kind === 'post' && proxy.losesPosts) client.destroy();
+      else service.write(bytes);
+    });
+    const lose = (bytes: Buffer) => {
+      const text = bytes.toString('latin1');
+      if (proxy.losesAnswers === 'gateway') client.write(badGateway);
+      else if (text.startsWith('HTTP/1.1 1')) client.write(bytes);
+      else if (proxy.losesAnswers === 'cut') client.destroy();
+      else client.end(bytes.subarray(0, text.indexOf('\r\n\r\n') + 4));
+    };
+    service.on('data', (bytes) => {
+      if (kind === 'post' && proxy.losesAnswers) lose(bytes);
+      else if (kind === 'stream' && (proxy.swallowsStreams || proxy.freezesStreams)) return;
+      else client.write(bytes);
+    });
+  }
+
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  proxy.url = `http://127.0.0.1:${port}`;
+  return proxy;
+}
