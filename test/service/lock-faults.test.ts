@@ -20,6 +20,16 @@ function traceWith(inject: string, path: string): string[] {
   return ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', `inject=${inject}`];
 }
 
+/** Kills a traced process: it is gone for good only when its tracer has let go of it, too. */
+async function killTraced(server: Server): Promise<void> {
+  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+  const tracer = Number(/^TracerPid:\s+(\d+)$/m.exec(status)![1]);
+  assert.ok(tracer > 0, 'it is traced');
+  server.signal('SIGKILL');
+  process.kill(tracer, 'SIGKILL');
+  assert.deepEqual(await server.kill(), { code: null, signal: 'SIGKILL' });
+}
+
 interface Attempt {
   one: Sent;
   answer: Promise<Answer | undefined>;
@@ -82,7 +92,7 @@ suite('a process killed with SIGKILL while it holds the lock', strace, () => {
       const { one, answer } = attempt(victim, 'r', 'victim', 'from the victim');
       await pause(500);
       assert.equal(one.answeredAtMs, undefined, 'it is caught in its append');
-      await victim.kill();
+      await killTraced(victim);
       await answer;
       const sent = [...first, one, ...(await goOn(other, 'r'))];
       await assertHistory(other, 'r', sent, true);
@@ -154,21 +164,21 @@ suite('a process stopped with SIGSTOP for 5 s and continued', strace, () => {
       const after = attempt(stopped, 'r', 'stopped', 'and again');
       assert.equal((await after.answer)?.status, 201, 'it goes on where it was');
       await assertHistory(stopped, 'r', [...sent, after.one]);
-      await Promise.all([other.stop(), stopped.kill()]);
+      await Promise.all([other.stop(), stopped.stop()]);
     });
   }
 });
 
 suite('kills under load', { skip: need('linux') }, () => {
-  test('lose, double and merge nothing, and hold nobody up', async () => {
+  test('lose, double and merge nothing, and hold nobody up', async (t) => {
     const store = makeTempFolder('rooms');
-    const rooms = ['one', 'two'];
+    const rooms = ['one', 'two', 'three', 'four'];
     const servers = await Promise.all([0, 1, 2].map(() => startServer({ store })));
     let isOver = false;
-    const talk = runCrowd({ servers, rooms, clientCount: 9, isOver: () => isOver, readEvery: 25 });
-    const kills = 24;
+    const talk = runCrowd({ servers, rooms, clientCount: 12, isOver: () => isOver, readEvery: 25 });
+    const kills = 20;
     for (let n = 0; n < kills; n += 1) {
-      await pause(100 + ((n * 137) % 250));
+      await pause(300 + ((n * 137) % 500));
       const place = n % servers.length;
       await servers[place]!.kill();
       servers[place] = await startServer({ store });
@@ -181,6 +191,7 @@ suite('kills under load', { skip: need('linux') }, () => {
     assert.deepEqual(violations, []);
     const acknowledged = sent.filter((one) => one.line !== undefined).length;
     assert.ok(acknowledged > 200, `${acknowledged} of ${sent.length} acknowledged`);
+    t.diagnostic(`${acknowledged} of ${sent.length}, ${Math.round(longestMs)} ms at the longest`);
     // Several may die with one room's lock in a row: each such fault costs its own 3 s.
     assert.ok(longestMs < 3 * heldUpMs, `an answer took ${Math.round(longestMs)} ms`);
     await Promise.all(servers.map((server) => server.stop()));

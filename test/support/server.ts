@@ -36,7 +36,7 @@ export interface ServerProcess {
   /** The lines printed so far. */
   stdout: string[];
   stderr: string[];
-  /** Resolves when the process is gone and all its output is read. */
+  /** Resolves when the process is gone and its output is read, or a second later. */
   exited: Promise<Exit>;
   /** Waits until a line of standard output matches. */
   waitForLine(pattern: RegExp, timeoutMs?: number): Promise<string>;
@@ -59,6 +59,7 @@ export interface Server extends ServerProcess {
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
+const lateOutputMs = 1_000;
 const running = new Set<ChildProcess>();
 const groups = new WeakSet<ChildProcess>();
 
@@ -130,12 +131,15 @@ export function watch(child: ChildProcess, { isGroup = false } = {}): ServerProc
   let exit: Exit | undefined;
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => {
+    const settle = (code: number | null, signal: NodeJS.Signals | null) => {
       running.delete(child);
-      exit = { code, signal };
+      exit ??= { code, signal };
       resolve(exit);
       notice();
-    });
+    };
+    child.once('close', settle);
+    // A tracer or an orphan may keep the pipes open when the process itself is long gone.
+    child.once('exit', (...how) => setTimeout(settle, lateOutputMs, ...how));
   });
   // A process that nobody waits for must not keep the test's own from ending.
   exited.catch(() => {});
