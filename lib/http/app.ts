@@ -2,13 +2,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type Registry, SECONDS_BOUNDS } from '../metrics.ts';
+import type { Registry } from '../metrics.ts';
 import { type Assets, PAGE } from './assets.ts';
 import { matchesTag } from './conditional.ts';
 import { acceptsEvents } from './negotiate.ts';
-import { getText, postMessage } from './room.ts';
+import { createObserver } from './observe.ts';
+import { postMessage } from './post.ts';
 import { ALLOWED, findTarget, type Target } from './router.ts';
 import { followRoom, type StreamParts, streamRoom } from './stream.ts';
+import { getText } from './text.ts';
+import { Looks, Turn } from './turn.ts';
 
 /** What the handler is made of. */
 export interface AppParts extends StreamParts {
@@ -18,58 +21,91 @@ export interface AppParts extends StreamParts {
   readonly isDraining: () => boolean;
 }
 
-/** Handles one request; never rejects. */
-export type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
+/** Handles one request; never throws. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Makes the handler of all requests. */
 export function createApp(parts: AppParts): Handler {
-  const observe = createObserver(parts.registry);
-  return async (request, response) => {
+  const turn = new Turn(parts.store);
+  const conclude = createConclusion(parts);
+  return (request, response) => {
     const begunMs = performance.now();
     const target = findTarget(request.url ?? '/');
-    try {
-      await handle(parts, target, request, response);
-    } catch (error) {
-      answerError(parts, request, response, error);
-    }
+    const serve = (looks?: Looks): void => {
+      try {
+        const answered = handle(parts, target, looks, response);
+        if (answered === undefined) conclude(target, response, begunMs);
+        else
+          answered.then(
+            () => conclude(target, response, begunMs),
+            (error) => conclude(target, response, begunMs, error),
+          );
+      } catch (error) {
+        conclude(target, response, begunMs, error);
+      }
+    };
+    // A POST looks at no room, so it has nothing to share.
+    if (request.method === 'POST') serve();
+    else turn.add(serve);
+  };
+}
+
+/** Writes down how a request ended: its error's answer, the metrics, the log. */
+function createConclusion(parts: AppParts) {
+  const { log } = parts;
+  const observe = createObserver(parts.registry);
+  return (
+    target: Target | undefined,
+    response: ServerResponse,
+    begunMs: number,
+    error?: unknown,
+  ): void => {
+    const { method = '', url } = response.req;
+    if (error !== undefined) answerError(parts, response.req, response, error);
     const tookMs = performance.now() - begunMs;
-    observe(target?.route ?? 'none', request.method ?? '', response.statusCode, tookMs);
-    if (parts.log.has('debug')) {
+    const status = response.statusCode;
+    observe(target?.route ?? 'none', method, status, tookMs);
+    if (log.has('debug')) {
       // The query is not logged: a form sent by GET has a message in it.
-      const path = request.url?.replace(/\?.*/s, '');
-      const { method } = request;
-      parts.log.debug('answered', { method, path, status: response.statusCode, tookMs });
+      log.debug('answered', { method, path: url?.replace(/\?.*/s, ''), status, tookMs });
     }
   };
 }
 
-async function handle(
+/** @returns a promise where the answer takes longer than this call */
+function handle(
   parts: AppParts,
   target: Target | undefined,
-  request: IncomingMessage,
+  looks: Looks | undefined,
   response: ServerResponse,
-): Promise<void> {
+): Promise<void> | undefined {
   const { replier } = parts;
-  const hosts = request.headers.host;
-  if (hosts === undefined && request.httpVersion === '1.1') {
-    return replier.sendText(response, 400, 'the Host field is missing; send one');
+  const { headers, httpVersion, method = '' } = response.req;
+  if (headers.host === undefined && httpVersion === '1.1') {
+    replier.sendText(response, 400, 'the Host field is missing; send one');
+    return undefined;
   }
   if (target === undefined) {
-    return replier.sendText(response, 404, 'there is no such page; rooms are at /<room>');
+    replier.sendText(response, 404, 'there is no such page; rooms are at /<room>');
+    return undefined;
   }
   const allowed = ALLOWED[target.route];
-  if (!allowed.includes(request.method ?? '')) {
+  if (!allowed.includes(method)) {
     const Allow = allowed.join(', ');
-    return replier.sendText(response, 405, `this page takes ${Allow}`, { Allow });
+    replier.sendText(response, 405, `this page takes ${Allow}`, { Allow });
+    return undefined;
   }
   if (target.fault !== undefined) throw new ServiceError('bad-request', target.fault);
-  if (target.route === 'room') return handleRoom(parts, target, response);
+  if (target.route === 'room') return handleRoom(parts, target, looks, response);
   return handlePage(parts, target, response);
 }
 
-function handleRoom(parts: AppParts, target: Target, response: ServerResponse): Promise<void> {
+function handleRoom(
+  parts: AppParts,
+  target: Target,
+  looks: Looks | undefined,
+  response: ServerResponse,
+): Promise<void> | undefined {
   const { store, replier } = parts;
   const { argument, query } = target;
   const { method, headers } = response.req;
@@ -78,7 +114,7 @@ function handleRoom(parts: AppParts, target: Target, response: ServerResponse): 
   if (query !== '' && new URLSearchParams(query).has('follow')) {
     return followRoom(parts, argument, query, response);
   }
-  return getText(store, replier, argument, response);
+  return getText(looks ?? new Looks(store), replier, argument, response);
 }
 
 async function handlePage(
@@ -158,26 +194,4 @@ function answerError(
   const path = request.url?.replace(/\?.*/s, '');
   log.error('a request failed', { method: request.method, path, error });
   replier.sendText(response, 500, 'the server has a fault; it is in its log');
-}
-
-function createObserver(registry: Registry) {
-  const known = new Map<string, (tookMs: number) => void>();
-  return (route: string, sentMethod: string, status: number, tookMs: number): void => {
-    const method = KNOWN_METHODS.has(sentMethod) ? sentMethod : 'other';
-    const key = `${route} ${method} ${status}`;
-    let observe = known.get(key);
-    if (observe === undefined) {
-      const labels = { route, method, status: String(status) };
-      const name = 'chat_http_request_seconds';
-      const help = 'Time until an answer was handed over.';
-      const seconds = registry.histogram(name, help, SECONDS_BOUNDS, labels);
-      const count = registry.counter('chat_http_requests_total', 'Requests answered.', labels);
-      observe = (ms) => {
-        count.add();
-        seconds.observe(ms / 1000);
-      };
-      known.set(key, observe);
-    }
-    observe(tookMs);
-  };
 }

@@ -38,6 +38,11 @@ const TABLE: readonly (readonly [pattern: RegExp, lead: (part: string) => Match]
   [/^\/-\/(healthy|ready|metrics)$/, (part) => ({ route: part as RouteName, argument: '' })],
 ];
 
+/** The targets that were asked for lately: most requests ask for one of a few. */
+const known = new Map<string, Target>();
+const MAX_KNOWN = 1024;
+const MAX_KNOWN_CHARACTERS = 256;
+
 /**
  * Finds the route of a request target (RFC 9112 §3.2: origin form, or absolute form from proxies).
  *
@@ -45,6 +50,17 @@ const TABLE: readonly (readonly [pattern: RegExp, lead: (part: string) => Match]
  * @returns `undefined` where there is no such route
  */
 export function findTarget(url: string): Target | undefined {
+  const found = known.get(url);
+  if (found !== undefined) return found;
+  const target = toTarget(url);
+  if (target !== undefined && url.length <= MAX_KNOWN_CHARACTERS) {
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(url, target);
+  }
+  return target;
+}
+
+function toTarget(url: string): Target | undefined {
   // Bytes above ASCII are no part of a target, but clients send them bare all the same.
   const ascii = url.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
   const origin = ascii.startsWith('/') ? ascii : toOriginForm(ascii);

@@ -1,0 +1,151 @@
+/** The handler of a room's text: the whole, a part, or the word that nothing has changed. */
+import type { ServerResponse } from 'node:http';
+import { formatCursor } from '../room/cursor.ts';
+import type { RoomView } from '../store/store.ts';
+import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
+import type { RawFields, Replier } from './reply.ts';
+import type { Looks } from './turn.ts';
+
+/** The media type of a room's text and of a stored line. */
+export const TEXT = 'text/plain; charset=utf-8';
+
+/** A text up to this length is handed to Node as one string, which is its quickest way. */
+const MAX_STRING_BYTES = 15 << 10;
+
+const strings = new WeakMap<Buffer, string>();
+
+/**
+ * Answers a GET or HEAD of a room's text (contract §5).
+ *
+ * @returns a promise where the answer takes longer than this call
+ */
+export function getText(
+  looks: Looks,
+  replier: Replier,
+  room: string,
+  response: ServerResponse,
+): Promise<void> | undefined {
+  const { headers } = response.req;
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch === undefined || headers['if-match'] !== undefined) {
+    return chain(looks.view(room), (view) => answerText(replier, view, response));
+  }
+  return chain(looks.etag(room), (etag) => {
+    if (matchesTag(ifNoneMatch, etag, 'weak')) {
+      replier.sendRaw(response, 304, toCacheFields(etag));
+      return undefined;
+    }
+    return chain(looks.view(room), (view) => answerText(replier, view, response));
+  });
+}
+
+function answerText(
+  replier: Replier,
+  view: RoomView,
+  response: ServerResponse,
+): Promise<void> | undefined {
+  const verdict = evaluate(response.req.headers, view.etag);
+  if (verdict === 'proceed') return sendText(replier, view, response);
+  if (verdict === 'not-modified') replier.sendRaw(response, 304, toCacheFields(view.etag));
+  else
+    sendLine(
+      replier,
+      response,
+      412,
+      'the room has changed; read it again',
+      toCacheFields(view.etag),
+    );
+  return undefined;
+}
+
+function sendText(
+  replier: Replier,
+  view: RoomView,
+  response: ServerResponse,
+): Promise<void> | undefined {
+  const { method, headers } = response.req;
+  const { etag, sizeBytes, text } = view;
+  const field = method === 'GET' ? headers.range : undefined;
+  const canRange =
+    field !== undefined && allowsRange(headers['if-range'] as string | undefined, etag);
+  const range = canRange ? parseRange(field, sizeBytes) : undefined;
+  const fields = toCacheFields(etag);
+  fields.push(
+    'Accept-Ranges',
+    'bytes',
+    'Chat-Cursor',
+    formatCursor(view.epoch, view.completeBytes),
+  );
+  if (range === 'unsatisfiable') {
+    fields.push('Content-Range', `bytes */${sizeBytes}`);
+    const words = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;
+    sendLine(replier, response, 416, words, fields);
+    return undefined;
+  }
+  const { from, to } = range ?? { from: 0, to: sizeBytes };
+  fields.push('Content-Type', TEXT, 'Content-Length', String(to - from));
+  if (range !== undefined) fields.push('Content-Range', `bytes ${from}-${to - 1}/${sizeBytes}`);
+  const status = range === undefined ? 200 : 206;
+  if (text === undefined) return streamText(replier, view, from, to, response, status, fields);
+  if (range !== undefined) replier.sendRaw(response, status, fields, text.subarray(from, to));
+  else if (text.length > MAX_STRING_BYTES) replier.sendRaw(response, status, fields, text);
+  else replier.sendRaw(response, status, fields, toBytesAsString(text), 'latin1');
+  return undefined;
+}
+
+async function streamText(
+  replier: Replier,
+  view: RoomView,
+  from: number,
+  to: number,
+  response: ServerResponse,
+  status: number,
+  fields: RawFields,
+): Promise<void> {
+  replier.beginRaw(response, status, fields);
+  if (response.req.method !== 'HEAD') {
+    for await (const chunk of view.read(from, to)) await write(response, chunk);
+  }
+  response.end();
+}
+
+/** Resolves when the socket has taken the chunk: only then may its buffer be filled again. */
+function write(response: ServerResponse, chunk: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function toCacheFields(etag: string): string[] {
+  return ['ETag', etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept'];
+}
+
+/** Each byte as one character: written as `latin1` these are the text's bytes again. */
+function toBytesAsString(text: Buffer): string {
+  let string = strings.get(text);
+  if (string === undefined) {
+    string = text.toString('latin1');
+    strings.set(text, string);
+  }
+  return string;
+}
+
+function sendLine(
+  replier: Replier,
+  response: ServerResponse,
+  status: number,
+  line: string,
+  fields: RawFields,
+): void {
+  const length = String(Buffer.byteLength(line) + 1);
+  const raw = [...fields, 'Content-Type', TEXT, 'Content-Length', length];
+  replier.sendRaw(response, status, raw, `${line}\n`);
+}
+
+/** Goes on at once where the value is at hand. */
+function chain<T>(
+  value: T | Promise<T>,
+  next: (value: T) => Promise<void> | undefined,
+): Promise<void> | undefined {
+  return value instanceof Promise ? value.then(next) : next(value);
+}

@@ -1,0 +1,66 @@
+/**
+ * Reads that arrive in one turn of the event loop share one look at each room.
+ *
+ * A look at a file costs more than the rest of a short answer, and under load dozens of requests
+ * arrive in one turn. The look is made after the last of them has arrived, so each still gets all
+ * that was acknowledged before it began, by whichever process.
+ */
+import type { RoomView, Store } from '../store/store.ts';
+
+/** Rooms as they stand in one turn: what a store gives, each room looked at once. */
+export class Looks {
+  readonly #store: Store;
+  readonly #etags = new Map<string, string | Promise<string>>();
+  readonly #views = new Map<string, RoomView | Promise<RoomView>>();
+
+  /** @param store what to look at */
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The room's entity tag; see {@link Store.etag}. */
+  etag(room: string): string | Promise<string> {
+    let etag = this.#etags.get(room);
+    if (etag === undefined) {
+      etag = this.#store.etag(room);
+      this.#etags.set(room, etag);
+    }
+    return etag;
+  }
+
+  /** The room; see {@link Store.view}. */
+  view(room: string): RoomView | Promise<RoomView> {
+    let view = this.#views.get(room);
+    if (view === undefined) {
+      view = this.#store.view(room);
+      this.#views.set(room, view);
+    }
+    return view;
+  }
+}
+
+/** A read that waits for its turn to end; it must not throw. */
+export type Read = (looks: Looks) => void;
+
+/** The reads of the turn that goes on. */
+export class Turn {
+  readonly #store: Store;
+  #reads: Read[] = [];
+
+  /** @param store what the reads look at */
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Runs a read when everything that arrived in this turn has been taken in. */
+  add(read: Read): void {
+    if (this.#reads.push(read) === 1) setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    const reads = this.#reads;
+    this.#reads = [];
+    const looks = new Looks(this.#store);
+    for (const read of reads) read(looks);
+  }
+}
