@@ -151,7 +151,9 @@ export async function deliver(
     }
     let frame = frames.get(place.format);
     if (frame === undefined) {
-      frame = place.format.lines(lines.text, offset, view.epoch);
+      // Counted from the end: a note in a long line's stead is shorter than the line.
+      const start = lines.end - lines.text.length;
+      frame = place.format.lines(lines.text, start, view.epoch);
       frames.set(place.format, frame);
     }
     place.send(frame, lines.end, view.epoch);
