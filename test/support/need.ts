@@ -15,6 +15,10 @@ const needs = {
     bringIt: 'apt-get install -y chromium',
   },
   curl: { isThere: () => findProgram('curl') !== undefined, bringIt: 'apt-get install -y curl' },
+  descriptors: {
+    isThere: () => countDescriptors() >= 10_500,
+    bringIt: 'ulimit -n 20000, before npm test',
+  },
   git: { isThere: isGitCheckout, bringIt: 'git clone, with git installed: apt-get install -y git' },
   linux: { isThere: () => process.platform === 'linux', bringIt: 'run it on Linux' },
   nodes: {
@@ -76,6 +80,12 @@ function isProgram(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** How many files this process may have open; node takes all that the hard limit grants. */
+function countDescriptors(): number {
+  const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' });
+  return stdout?.trim() === 'unlimited' ? Number.POSITIVE_INFINITY : Number(stdout);
 }
 
 function isGitCheckout(): boolean {
