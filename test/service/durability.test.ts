@@ -31,7 +31,8 @@ async function traceTwoPosts(durability: string): Promise<{ calls: string[]; ser
   assert.equal((await post(server, 'r', message)).status, 201);
   assert.equal((await post(server, 'r', message)).status, 201);
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
-  const isWhole = () => readFileSync(log, 'utf8').includes(`${server.pid} +++ exited with 0`);
+  const lastLine = new RegExp(`^${server.pid} +\\+\\+\\+ exited with 0`, 'm');
+  const isWhole = () => lastLine.test(readFileSync(log, 'utf8'));
   await waitUntil('told to the end', isWhole);
   // A call that another thread interrupts is logged in two halves: it counts where it ended.
   const calls: string[] = [];
