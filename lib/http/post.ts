@@ -1,5 +1,5 @@
 /** The handler of a POST: stores one message. */
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import { toEntry } from '../room/message.ts';
 import { readForm } from './form.ts';
@@ -24,6 +24,7 @@ export async function postMessage(
   });
   const { entry, fault } = toEntry(form.username, form.message);
   if (fault !== undefined) throw new ServiceError('bad-request', fault);
+  if (mayResend(request)) response.writeProcessing();
   const { line, cursor } = await store.append(room, entry);
   live.poke(room);
   const headers = { 'Content-Type': TEXT, 'Chat-Cursor': cursor };
@@ -33,3 +34,16 @@ export async function postMessage(
     replier.send(response, 201, { ...headers, Location: toRoomPath(room) }, line);
   }
 }
+
+/**
+ * Whether a browser is at the other end of the connection. Chromium sends a POST again by itself when
+ * a kept-alive connection dies before a byte of its answer, and the message would be stored twice. An
+ * informational answer (RFC 9110 §15.2) before anything is stored keeps it from that, and its page gets
+ * to look whether the message is there. A proxy in between decides for itself.
+ */
+function mayResend({ headers, httpVersion }: IncomingMessage): boolean {
+  if (httpVersion !== '1.1' || headers['user-agent']?.startsWith('Mozilla/') !== true) return false;
+  return PROXY_FIELDS.every((field) => headers[field] === undefined);
+}
+
+const PROXY_FIELDS = ['via', 'forwarded', 'x-forwarded-for', 'x-real-ip'] as const;
