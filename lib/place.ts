@@ -87,10 +87,13 @@ export class Place {
   ping(): void {
     if (!this.#isBlocked) {
       if (this.format.ping !== undefined) this.#write(this.format.ping);
-    } else if (++this.#missedPings > MAX_MISSED_PINGS) {
-      this.leave();
-      this.#sink.destroy();
+      return;
     }
+    this.#missedPings += 1;
+    // One whose end was written counts too: its socket would wait for good.
+    if (this.#missedPings !== MAX_MISSED_PINGS + 1) return;
+    this.leave();
+    this.#sink.destroy();
   }
 
   /** Takes more again. */
