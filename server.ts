@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const config = orExit(() => readConfig());
   const log = new Log(config.log);
   const registry = new Registry();
-  const store = orExit(() => openStore(config, log, registry));
+  const store = await openStore(config, log, registry).catch(exitBad);
   const assets = orExit(() => new Assets(config.staticFolder), 'CHAT_STATIC: ');
   const live = new Live(store, log);
   const replier = new Replier(
@@ -56,10 +56,15 @@ async function main(): Promise<void> {
   writeOut(`chat: open ${url} (server ${serverName}, rooms in ${store.description})\n`);
 }
 
-function openStore(config: Config, log: Log, registry: Registry): Store {
+/** The code for a database is loaded only where one is used: the folder needs no package. */
+async function openStore(config: Config, log: Log, registry: Registry): Promise<Store> {
+  const { database, durability, store: folder } = config;
   try {
-    const durable = config.durability === 'disk';
-    return new FileStore({ folder: config.store, durable, log, registry });
+    if (database === undefined) {
+      return new FileStore({ folder, durable: durability === 'disk', log, registry });
+    }
+    const { DatabaseStore } = await import('./lib/store/mysql.ts');
+    return await DatabaseStore.open({ address: database, log, registry });
   } catch (error) {
     throw new ConfigError(`CHAT_STORE: ${(error as Error).message}`);
   }
@@ -108,8 +113,12 @@ function orExit<T>(step: () => T, prefix = ''): T {
   try {
     return step();
   } catch (error) {
-    return exitWith(`${prefix}${(error as Error).message}`, BAD_VALUE);
+    return exitBad(error as Error, prefix);
   }
+}
+
+function exitBad(error: Error, prefix = ''): never {
+  return exitWith(`${prefix}${error.message}`, BAD_VALUE);
 }
 
 function exitUnheard(error: NodeJS.ErrnoException): never {

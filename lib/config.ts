@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type DatabaseAddress, type Home, showHome, toHome } from './home.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** What the service is told. */
@@ -11,8 +12,10 @@ export interface Config {
   readonly port: number;
   /** `undefined` for all interfaces. */
   readonly host: string | undefined;
-  /** The rooms' folder, an absolute path. */
+  /** The rooms' folder, an absolute path; or their database, as people are shown it. */
   readonly store: string;
+  /** The rooms' database; `undefined` where they are in a folder. */
+  readonly database: DatabaseAddress | undefined;
   /** The front end's folder, an absolute path. */
   readonly staticFolder: string;
   readonly serverName: string;
@@ -36,10 +39,12 @@ export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();
   checkTimeZone(environment);
+  const home = readHome(environment, root);
   return Object.freeze({
     port: toPort(environment),
     host: read(environment, 'HOST'),
-    store: toStoreFolder(read(environment, 'CHAT_STORE'), root),
+    store: showHome(home),
+    database: home.kind === 'database' ? home.address : undefined,
     staticFolder: toFolder(environment, 'CHAT_STATIC', path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
     hostname,
@@ -86,11 +91,32 @@ function toPort(environment: Environment): number {
   throw new ConfigError(`PORT is ${show(text)}; it takes a whole number from 0 to 65535`);
 }
 
-function toStoreFolder(value: string | undefined, root: string): string {
-  if (value === undefined) return path.join(root, 'rooms');
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return path.resolve(value);
-  const scheme = value.slice(0, value.indexOf(':'));
-  throw new ConfigError(`CHAT_STORE has the scheme ${show(scheme)}; it takes a folder`);
+function readHome(environment: Environment, root: string): Home {
+  const text = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
+  const password = readPassword(environment);
+  try {
+    return toHome(text, password);
+  } catch (error) {
+    throw new ConfigError(`CHAT_STORE ${(error as Error).message}`);
+  }
+}
+
+/**
+ * Reads the file that CHAT_STORE_PASSWORD_FILE names.
+ *
+ * @returns the password without the line break at its end; `undefined` where no file is named
+ * @throws ConfigError where the file can't be read
+ */
+export function readPassword(environment: Environment = process.env): string | undefined {
+  const file = read(environment, 'CHAT_STORE_PASSWORD_FILE');
+  if (file === undefined) return undefined;
+  try {
+    return fs.readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new ConfigError(
+      `CHAT_STORE_PASSWORD_FILE is ${show(file)}; it takes a file that can be read (${(error as Error).message})`,
+    );
+  }
 }
 
 function toFolder(environment: Environment, name: string, fallback: string): string {

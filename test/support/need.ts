@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { findEngineRoot } from './databases.ts';
 
 interface Need {
   isThere: () => boolean;
@@ -20,6 +21,14 @@ const needs = {
     bringIt: 'ulimit -n 20000, before npm test',
   },
   git: { isThere: isGitCheckout, bringIt: 'git clone, with git installed: apt-get install -y git' },
+  mariadb: {
+    isThere: () => findEngineRoot('mariadb') !== undefined,
+    bringIt: 'sudo bash scripts/mysql/servers.sh mariadb, on Debian; then sudo npm test',
+  },
+  mysql: {
+    isThere: () => findEngineRoot('mysql') !== undefined,
+    bringIt: 'sudo bash scripts/mysql/servers.sh mysql, on Debian; then sudo npm test',
+  },
   linux: { isThere: () => process.platform === 'linux', bringIt: 'run it on Linux' },
   nodes: {
     isThere: () => findNodes().length > 0,

@@ -1,0 +1,186 @@
+// A real MySQL or MariaDB on 127.0.0.1, on a data folder of its own: started, killed, started again.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import mysql from 'mysql2/promise';
+import { type Engine, findEngineRoot } from '../support/databases.ts';
+import { pause, type ServerProcess, waitUntil, watch } from '../support/server.ts';
+
+const programs: Record<Engine, string> = { mysql: 'mysqld', mariadb: 'mariadbd' };
+const password = 'test password: #1 @/%';
+
+/** A database server. */
+export interface Database {
+  engine: Engine;
+  port: number;
+  /** What it is, as `9.7.4` or `10.11.18-MariaDB-…`. */
+  version: string;
+  /** Makes an empty database and gives its address. */
+  makeStore(): Promise<string>;
+  /** Runs one statement as root, in a database of {@link makeStore} where its address is given. */
+  run(sql: string, address?: string): Promise<Record<string, unknown>[]>;
+  /** SIGKILL: no goodbye, no flush. */
+  kill(): Promise<void>;
+  /** SIGSTOP and SIGCONT. */
+  signal(name: NodeJS.Signals): void;
+  /** Starts it again on the same port and data; resolves when it answers. */
+  start(): Promise<void>;
+  /** Kills it and removes its data. */
+  remove(): Promise<void>;
+}
+
+const started = new Set<{ remove: () => void }>();
+process.on('exit', () => {
+  for (const one of started) one.remove();
+});
+
+/** Starts a server with an empty data folder and settings of its own beside the durable defaults. */
+export async function startDatabase(engine: Engine, settings: string[] = []): Promise<Database> {
+  const root = findEngineRoot(engine);
+  if (root === undefined) throw new Error(`there is no ${engine} here`);
+  const data = copyTemplate(engine, root);
+  const port = await findFreePort();
+  const inRoot = data.slice(root.length);
+  const args = [
+    ...toArguments(engine, inRoot),
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    `--socket=${inRoot}/socket`,
+    `--pid-file=${inRoot}/pid`,
+    ...settings,
+  ];
+  let server: ServerProcess | undefined;
+  const begin = async () => {
+    server = watch(spawn('chroot', [root, programs[engine], ...args], { stdio: 'pipe' }));
+    const own = server;
+    let exit: unknown;
+    void own.exited.then((how) => {
+      exit = how;
+    });
+    await waitUntil(
+      `a ${engine} that answers`,
+      async () => {
+        if (exit) throw new Error(`${engine} ended: ${own.stderr.slice(-12).join('\n')}`);
+        return (await tryConnect(port)) !== undefined;
+      },
+      60_000,
+    );
+  };
+  const end = async () => {
+    const own = server;
+    server = undefined;
+    await own?.kill();
+  };
+  const removal = { remove: () => rmSync(data, { recursive: true, force: true }) };
+  started.add(removal);
+  await begin();
+  const run = (sql: string, address?: string) => query(port, sql, address);
+  const [row] = await run('SELECT VERSION() AS version');
+  return {
+    engine,
+    port,
+    version: String(row?.version),
+    run,
+    makeStore: () => makeStore(port, run),
+    kill: end,
+    signal: (name) => server?.signal(name),
+    start: begin,
+    remove: async () => {
+      await end();
+      removal.remove();
+      started.delete(removal);
+    },
+  };
+}
+
+let storeCount = 0;
+
+async function makeStore(port: number, run: Database['run']): Promise<string> {
+  storeCount += 1;
+  const name = `chat_${storeCount}_${process.pid}`;
+  const user = `user_${storeCount}_${process.pid}`;
+  await run(`CREATE DATABASE ${name}`);
+  await run(`CREATE USER '${user}'@'127.0.0.1' IDENTIFIED BY '${password}'`);
+  await run(`GRANT ALL ON ${name}.* TO '${user}'@'127.0.0.1'`);
+  return `mysql://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}/${name}`;
+}
+
+/** The password of every address that {@link Database.makeStore} gives. */
+export const storePassword = password;
+
+async function query(port: number, sql: string, address?: string) {
+  const database = address === undefined ? 'mysql' : new URL(address).pathname.slice(1);
+  const options = { host: '127.0.0.1', port, user: 'root', database, dateStrings: true };
+  const connection = await mysql.createConnection(options);
+  try {
+    const [rows] = await connection.query(sql);
+    return rows as Record<string, unknown>[];
+  } finally {
+    await connection.end();
+  }
+}
+
+async function tryConnect(port: number): Promise<true | undefined> {
+  try {
+    await query(port, 'SELECT 1');
+    return true;
+  } catch {
+    await pause(50);
+    return undefined;
+  }
+}
+
+/** An initialised data folder, made once for each engine and copied for each server. */
+function copyTemplate(engine: Engine, root: string): string {
+  const parent = join(root, 'srv');
+  const template = join(parent, 'template');
+  if (!existsSync(join(template, 'done'))) makeTemplate(engine, root, template);
+  mkdirSync(parent, { recursive: true });
+  const data = mkdtempSync(join(parent, 'data-'));
+  mustRun('cp', ['-a', `${template}/.`, data]);
+  return data;
+}
+
+function makeTemplate(engine: Engine, root: string, template: string): void {
+  // Beside its place and renamed there: two test files may come here at once.
+  mkdirSync(join(root, 'srv'), { recursive: true });
+  const draft = mkdtempSync(join(root, 'srv', 'draft-'));
+  mustRun('chroot', [root, 'chown', 'mysql:mysql', draft.slice(root.length)]);
+  const inRoot = draft.slice(root.length);
+  if (engine === 'mysql') {
+    mustRun('chroot', [root, 'mysqld', ...toArguments(engine, inRoot), '--initialize-insecure']);
+  } else {
+    const how = ['--auth-root-authentication-method=normal', '--skip-test-db', '--force'];
+    const where = ['--no-defaults', `--datadir=${inRoot}`, '--user=mysql'];
+    mustRun('chroot', [root, 'mariadb-install-db', ...where, ...how]);
+  }
+  mustRun('touch', [join(draft, 'done')]);
+  if (spawnSync('mv', ['-T', '-n', draft, template]).status !== 0 || existsSync(draft)) {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** The default settings where they matter: durable commits, the binary log synced with them. */
+function toArguments(engine: Engine, data: string): string[] {
+  const common = ['--no-defaults', `--datadir=${data}`, '--user=mysql', `--tmpdir=${data}`];
+  const small = ['--innodb-buffer-pool-size=64M', '--performance-schema=OFF'];
+  if (engine === 'mysql') return [...common, ...small, '--mysqlx=OFF'];
+  return [...common, ...small, '--log-bin=binlog', '--sync-binlog=1', '--server-id=1'];
+}
+
+function mustRun(command: string, args: string[]): void {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
+}
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
