@@ -55,11 +55,14 @@ const examples: Record<string, Example> = {
       { 'lib/http/app.ts': "export { a } from '../../server.ts';\n" },
       { 'lib/config.ts': "const a = await import('./store/mysql.ts');\n" },
       { 'lib/http/app.ts': "import express from 'express';\n" },
+      { 'lib/store/file.ts': "const driver = await import('mysql2/promise');\n" },
+      { 'lib/store/mysql.ts': "import driver from 'mysql2/promise';\n" },
     ],
     good: {
       'server.ts': "import { a } from './lib/store/file.ts';\n",
       'lib/http/app.ts': "import type { Store } from '../store/store.ts';\nimport './router.ts';\n",
       'lib/live.ts': "import { a } from './room/cursor.ts';\nimport http from 'node:http';\n",
+      'lib/store/mysql.ts': "import type { A } from 'mysql2';\nawait import('mysql2/promise');\n",
       'lib/store/file.ts': "import { a } from './lock.ts';\nimport { b } from '../errors.ts';\n",
     },
   },
@@ -113,7 +116,11 @@ const examples: Record<string, Example> = {
   'no package at run time, no download address in the lock': {
     rule: rules.findPackageFaults,
     bad: [{ 'package.json': '{"dependencies":{}}' }, { 'package-lock.json': '{"resolved":"a"}' }],
-    good: { 'package.json': '{"devDependencies":{}}', 'package-lock.json': '{"version":"1.0.0"}' },
+    good: {
+      'package.json':
+        '{"peerDependencies":{"a":"1"},"peerDependenciesMeta":{"a":{"optional":true}}}',
+      'package-lock.json': '{"version":"1.0.0"}',
+    },
   },
 };
 

@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import { get, post, read } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { makeTempFolder } from '../support/paths.ts';
-import { type Server, startServer, waitUntil } from '../support/server.ts';
+import { pause, type Server, startServer, waitUntil } from '../support/server.ts';
 
 const writes = 'write,writev,pwrite64,pwritev,pwritev2';
 const syncs = 'fsync,fdatasync';
@@ -78,6 +78,30 @@ suite('a message that is acknowledged', { skip: need('linux', 'strace') }, () =>
       calls.filter((call) => isSync(call) && call.includes(file)),
       [],
     );
+  });
+});
+
+suite('a poll while nothing is said', { skip: need('linux', 'strace') }, () => {
+  test('gets its 304 without the text being opened', async () => {
+    const store = makeTempFolder('rooms');
+    const log = join(makeTempFolder('trace'), 'log');
+    const wrapper = ['strace', '-D', '-f', '-y', '-o', log, '-e', 'trace=open,openat'];
+    const server = await startServer({ store, wrapper });
+    await post(server, 'r', message);
+    const etag = (await read(server, 'r')).headers.etag!;
+    const countOpens = async (path: string) => {
+      // The trace is written a moment behind the traced.
+      await pause(500);
+      return readFileSync(log, 'utf8').split(path).length - 1;
+    };
+    const path = `${join(store, 'r.txt')}"`;
+    const before = await countOpens(path);
+    assert.ok(before > 0, 'the trace sees the room being opened');
+    for (let n = 0; n < 50; n += 1) {
+      assert.equal((await read(server, 'r', { 'if-none-match': etag })).status, 304);
+    }
+    assert.equal(await countOpens(path), before);
+    await server.stop();
   });
 });
 

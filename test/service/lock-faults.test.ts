@@ -1,6 +1,6 @@
 // Processes that die, come back or stand still with a room's lock in their hands (contract §9).
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { findViolations, type Sent } from '../support/checker.ts';
@@ -167,6 +167,30 @@ suite('a process stopped with SIGSTOP for 5 s and continued', strace, () => {
       await Promise.all([other.stop(), stopped.stop()]);
     });
   }
+});
+
+suite('while a writer holds the lock', strace, () => {
+  test('a last line without LF never shows with a part of the next, and is whole after', async () => {
+    const store = makeTempFolder('rooms');
+    const path = join(store, 'r.txt');
+    const whole = '[2018-02-25 14:00:51] omri: whole\n';
+    writeFileSync(path, `${whole}half`);
+    const reader = await startServer({ store });
+    assert.equal((await read(reader, 'r')).text, `${whole}half`);
+    const inject = moments['before it writes']!.replace('120s', '1500ms');
+    const writer = await startServer({ store, wrapper: traceWith(inject, path) });
+    const { one, answer } = attempt(writer, 'r', 'writer', 'next');
+    await pause(600);
+    assert.equal(one.answeredAtMs, undefined, 'it is caught in its append');
+    const during = await read(reader, 'r');
+    // Left out, or the room as it was before the writer came.
+    assert.ok([whole, `${whole}half`].includes(during.text), JSON.stringify(during.text));
+    assert.match(String(during.headers['chat-cursor']), new RegExp(`-${whole.length}$`));
+    const given = await answer;
+    assert.equal(given?.status, 201);
+    assert.equal((await read(reader, 'r')).text, `${whole}half\n${given?.text}`);
+    await Promise.all([reader.stop(), writer.stop()]);
+  });
 });
 
 suite('kills under load', { skip: need('linux') }, () => {
