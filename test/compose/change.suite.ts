@@ -1,0 +1,108 @@
+// Scaling and restarting while people write and read: nobody notices.
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { get } from '../support/http.ts';
+import { pause, waitUntil } from '../support/server.ts';
+import { describeLoad, type LoadReport, startLoad } from './load.ts';
+import { docker, openStack, type Stack } from './stack.ts';
+
+/** Nothing failed, nothing is missing: what a user must not notice was not noticed. */
+function assertUnnoticed(report: LoadReport): void {
+  assert.deepEqual(report.failedPosts, []);
+  assert.deepEqual(report.failedGets, []);
+  assert.deepEqual(report.failedStreams, []);
+  assertNothingLost(report);
+}
+
+function assertNothingLost(report: LoadReport): void {
+  assert.deepEqual(report.violations, []);
+  assert.equal(report.resetCount, 0);
+  assert.ok(report.acknowledgedCount > 50, `${report.acknowledgedCount} messages`);
+}
+
+suite('under 4 writers, 8 readers and 4 live readers', () => {
+  let stack: Stack;
+
+  before(async () => {
+    stack = await openStack();
+  });
+  after(() => stack?.remove());
+
+  async function scaleTo(count: number): Promise<void> {
+    await stack.compose('up', '--detach', '--scale', `chat=${count}`);
+    await waitUntil(
+      `${count} replicas`,
+      async () => (await stack.containers('chat')).length === count,
+    );
+  }
+
+  test('scaling to 5, to 10 and back to 2 goes unnoticed', async (t) => {
+    const load = startLoad(stack, { room: 'scaled', pollers: 8 });
+    await pause(1000);
+    for (const count of [5, 10, 2]) {
+      await scaleTo(count);
+      await pause(3000);
+    }
+    const report = await load.stop();
+    t.diagnostic(describeLoad(report));
+    assertUnnoticed(report);
+    assert.ok(report.servers.size >= 10, `${report.servers.size} replicas answered`);
+    await scaleTo(3);
+  });
+
+  test('restarting every replica, one after another, goes unnoticed', async (t) => {
+    const load = startLoad(stack, { room: 'restarted', pollers: 8 });
+    await pause(1000);
+    for (const { id } of await stack.containers('chat')) {
+      await docker('restart', id);
+      await waitUntil('it healthy', () => isHealthy(id), 60_000);
+    }
+    const report = await load.stop();
+    t.diagnostic(describeLoad(report));
+    assertUnnoticed(report);
+    assert.equal(report.servers.size, 3);
+  });
+
+  test('re-creating everything loses nothing and answers again within 15 s', async (t) => {
+    const load = startLoad(stack, { room: 'recreated', pollers: 8 });
+    await pause(1000);
+    const outage = watchOutage(stack);
+    await stack.compose('up', '--detach', '--force-recreate');
+    const longestMs = await outage.stop();
+    const report = await load.stop();
+    t.diagnostic(`${describeLoad(report)}; longest outage ${Math.round(longestMs)} ms`);
+    assertNothingLost(report);
+    assert.ok(longestMs < 15_000, `no answer for ${longestMs} ms`);
+  });
+});
+
+async function isHealthy(id: string): Promise<boolean> {
+  return (await docker('inspect', '--format', '{{.State.Health.Status}}', id)) === 'healthy';
+}
+
+/** Asks every 100 ms until stopped, and then until answered; gives the longest time without an answer. */
+function watchOutage(stack: Stack): { stop(): Promise<number> } {
+  let isStopped = false;
+  let longestMs = 0;
+  const watching = (async () => {
+    let lastMs = performance.now();
+    for (;;) {
+      const status = await get(stack, '/chat/recreated', { range: 'bytes=-1' }).then(
+        (answer) => answer.status,
+        () => 0,
+      );
+      if (status === 206 || status === 200) {
+        longestMs = Math.max(longestMs, performance.now() - lastMs);
+        lastMs = performance.now();
+        if (isStopped) return longestMs;
+      }
+      await pause(100);
+    }
+  })();
+  return {
+    stop: () => {
+      isStopped = true;
+      return watching;
+    },
+  };
+}

@@ -1,0 +1,144 @@
+// The topology of compose.yaml as a suite uses it: brought up, changed, looked at, gone without a trace.
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { get } from '../support/http.ts';
+import { projectFolder } from '../support/paths.ts';
+import { waitUntil } from '../support/server.ts';
+
+const execute = promisify(execFile);
+
+/** The image that the suites build: not the name that a user's own stack runs. */
+export const testImage = 'chat-test';
+/** The Compose project of the suites: every container, network and volume has its name. */
+export const testProject = 'chat-test';
+
+const timeoutMs = 240_000;
+
+/** Runs `docker` and gives what it printed; a failure says what it said. */
+export async function docker(...args: string[]): Promise<string> {
+  return await run('docker', args, {});
+}
+
+async function run(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+  const options = { cwd: projectFolder, env: { ...process.env, ...env }, timeout: timeoutMs };
+  try {
+    const { stdout } = await execute(command, args, { ...options, maxBuffer: 64 << 20 });
+    return stdout.trim();
+  } catch (error) {
+    const { stderr = '', message } = error as { stderr?: string; message: string };
+    throw new Error(`${command} ${args.join(' ')}: ${stderr.trim() || message}`);
+  }
+}
+
+/** One running container. */
+export interface Container {
+  id: string;
+  name: string;
+  /** As `docker inspect` gives it. */
+  details: ContainerDetails;
+}
+
+/** What the suites look at in `docker inspect`. */
+export interface ContainerDetails {
+  State: { Health?: { Status: string }; Running: boolean; StartedAt: string };
+  Config: { User: string; Hostname: string };
+  HostConfig: {
+    ReadonlyRootfs: boolean;
+    CapDrop: string[] | null;
+    CapAdd: string[] | null;
+    SecurityOpt: string[] | null;
+    Memory: number;
+    LogConfig: { Type: string; Config: Record<string, string> };
+    PortBindings: Record<string, unknown> | null;
+  };
+}
+
+/** A running topology. */
+export interface Stack {
+  /** The port of 127.0.0.1 that nginx publishes. */
+  port: number;
+  /** `docker compose` with this project's files and settings. */
+  compose(...args: string[]): Promise<string>;
+  /** The containers of a service that run now. */
+  containers(service: string): Promise<Container[]>;
+  /** Waits until a request is answered: a container runs a moment before what is in it listens. */
+  waitUntilServing(): Promise<void>;
+  /** What `docker compose logs` has of a service. */
+  logs(service: string): Promise<string>;
+  /** Takes everything down, rooms too. */
+  remove(): Promise<void>;
+}
+
+/** How a topology is brought up. */
+export interface StackOptions {
+  /** Compose files besides compose.yaml, relative to the project. */
+  files?: string[];
+}
+
+/** Brings the topology up as a user does, with three replicas, and waits until nginx serves. */
+export async function openStack(options: StackOptions = {}): Promise<Stack> {
+  const port = await findFreePort();
+  const files = ['compose.yaml', ...(options.files ?? [])];
+  const head = ['compose', '--project-name', testProject, ...files.flatMap((file) => ['-f', file])];
+  const env = { CHAT_PORT: String(port), CHAT_IMAGE: testImage, TZ: 'UTC' };
+  const compose = (...args: string[]) => run('docker', [...head, ...args], env);
+  const stack: Stack = {
+    port,
+    compose,
+    containers: async (service) => {
+      const ids = await compose('ps', '--quiet', '--status', 'running', service);
+      return await inspect(ids.split('\n').filter(Boolean));
+    },
+    waitUntilServing: () =>
+      waitUntil('an answer through nginx', () =>
+        get({ port }, '/chat/general').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      ),
+    logs: (service) => compose('logs', '--no-color', '--no-log-prefix', service),
+    remove: async () => {
+      await keepLogs(stack);
+      await compose('down', '--volumes', '--remove-orphans', '--timeout', '15');
+    },
+  };
+  await compose('down', '--volumes', '--remove-orphans', '--timeout', '15');
+  await compose('up', '--detach', '--build');
+  await stack.waitUntilServing();
+  return stack;
+}
+
+/** For whoever looks into a failure: CHAT_TEST_LOGS names a folder for what the containers said. */
+async function keepLogs(stack: Stack): Promise<void> {
+  const folder = process.env.CHAT_TEST_LOGS;
+  if (!folder) return;
+  for (const service of ['nginx', 'chat']) {
+    const lines = await stack.compose('logs', '--no-color', '--timestamps', service);
+    writeFileSync(join(folder, `${service}.log`), `${lines}\n`);
+  }
+}
+
+async function inspect(ids: string[]): Promise<Container[]> {
+  if (ids.length === 0) return [];
+  const all = JSON.parse(await docker('inspect', ...ids)) as (ContainerDetails & {
+    Id: string;
+    Name: string;
+  })[];
+  return all
+    .map((details) => ({ id: details.Id, name: details.Name.slice(1), details }))
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
