@@ -130,6 +130,21 @@ async function waitFor(look, { ended, output }) {
   throw new Error(`a server did not start: ${output.stderr}`);
 }
 
+/** The CPU time that a process has used, in milliseconds (proc(5), user and system; ticks of 10). */
+export function readCpuMs(pid) {
+  const fields = fs
+    .readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** The memory that a process has in RAM, in bytes (proc(5)). */
+export function readRssBytes(pid) {
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]) * 1024;
+}
+
 /** Resolves after so many milliseconds. */
 export function pause(durationMs) {
   return new Promise((resolve) => setTimeout(resolve, durationMs));

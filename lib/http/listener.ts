@@ -3,18 +3,13 @@ import http from 'node:http';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Handler } from './app.ts';
+import { IDLE_MS } from './reply.ts';
 
 /** How many connections are open at a time. */
 export const MAX_CONNECTIONS = 10_000;
 
-/** How long an idle connection stays open: longer than nginx keeps one (60 s). */
-export const KEEP_ALIVE_MS = 75_000;
-
 /** How long a request's header may take. */
 const HEADERS_TIMEOUT_MS = 30_000;
-
-/** How long a connection may stand still in the middle of an answer. */
-const STALL_MS = 120_000;
 
 /** How often a drain looks whether all connections are closed. */
 const DRAIN_LOOK_MS = 20;
@@ -31,8 +26,8 @@ export interface ListenerOptions {
 /** A server that can be listened with and drained. */
 export class Listener {
   readonly #server: http.Server;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #answers = new WeakMap<Duplex, http.ServerResponse>();
+  /** The open connections, each with its latest answer. */
+  readonly #sockets = new Map<Duplex, http.ServerResponse | undefined>();
   readonly #common: http.OutgoingHttpHeaders;
   readonly #maxConnections: number;
 
@@ -40,16 +35,16 @@ export class Listener {
     this.#common = options.common;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     const handler: Handler = (request, response) => {
-      this.#answers.set(request.socket, response);
-      return options.handler(request, response);
+      this.#sockets.set(request.socket, response);
+      options.handler(request, response);
     };
     // The handler answers a missing Host itself, with the headers that every answer carries.
     this.#server = http.createServer({ requireHostHeader: false, noDelay: true }, handler);
-    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.keepAliveTimeout = 0;
+    this.#server.timeout = IDLE_MS;
     this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
     // A body has its own, shorter limit.
     this.#server.requestTimeout = 0;
-    this.#server.timeout = STALL_MS;
     this.#server.on('checkContinue', handler);
     this.#server.on('checkExpectation', (_, response) => {
       response.writeHead(417, { ...this.#common, Connection: 'close' });
@@ -108,7 +103,7 @@ export class Listener {
         this.#refuse(socket, 503);
         return;
       }
-      this.#sockets.add(socket);
+      this.#sockets.set(socket, undefined);
       socket.once('close', () => this.#sockets.delete(socket));
       serve!.call(this.#server, socket);
     });
@@ -126,7 +121,7 @@ export class Listener {
   }
 
   #isAnswering(socket: Duplex): boolean {
-    const answer = this.#answers.get(socket);
+    const answer = this.#sockets.get(socket);
     return answer?.headersSent === true && !answer.writableEnded;
   }
 

@@ -14,6 +14,13 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unavailable: 503,
 };
 
+/**
+ * How long a connection stays open on which nothing moves, idle or in the middle of an answer: longer
+ * than nginx keeps an idle one (60 s). One limit for both is one timer a connection; Node's own for
+ * idle connections would be set and taken away with every request.
+ */
+export const IDLE_MS = 75_000;
+
 /** Seconds after which a client may try again. */
 const RETRY_AFTER = '1';
 
@@ -30,7 +37,8 @@ export type RawFields = readonly string[];
 /** Writes answers in the name of one server. */
 export class Replier {
   readonly #common: OutgoingHttpHeaders;
-  readonly #raw: string[];
+  readonly #closing: string[];
+  readonly #keeping: string[];
   readonly #isDraining: () => boolean;
 
   /**
@@ -39,7 +47,8 @@ export class Replier {
    */
   constructor(server: string, isDraining: () => boolean) {
     this.#common = { 'Chat-Server': server, 'X-Content-Type-Options': 'nosniff' };
-    this.#raw = toRaw(this.#common);
+    this.#closing = toRaw(this.#common);
+    this.#keeping = [...this.#closing, 'Keep-Alive', `timeout=${IDLE_MS / 1000}`];
     this.#isDraining = isDraining;
   }
 
@@ -73,30 +82,29 @@ export class Replier {
    * Writes a whole answer with the least work, for those that are given often.
    *
    * @param raw its own header fields, with `Content-Length` where there is a body
-   * @param encoding of a body that is text
    */
   sendRaw(
     response: ServerResponse,
     status: number,
     raw: RawFields,
     body: Buffer | string = '',
-    encoding: BufferEncoding = 'utf8',
   ): void {
     const request = response.req;
     if (isBodyWaiting(request)) {
-      this.#sendAndLinger(response, status, raw, body, encoding);
+      this.#sendAndLinger(response, status, raw, body);
       return;
     }
     this.beginRaw(response, status, raw);
     if (body === '' || request.method === 'HEAD') response.end();
-    else response.end(body, encoding);
+    else response.end(body);
   }
 
   /** {@link begin} with the least work. */
   beginRaw(response: ServerResponse, status: number, raw: RawFields): void {
     // Decided now and not when the request came: the drain may have begun meanwhile.
     if (this.#isDraining()) response.shouldKeepAlive = false;
-    response.writeHead(status, this.#raw.concat(raw));
+    const common = response.shouldKeepAlive ? this.#keeping : this.#closing;
+    response.writeHead(status, common.concat(raw));
   }
 
   /** Writes one line of plain text. */
@@ -123,13 +131,12 @@ export class Replier {
     status: number,
     raw: RawFields,
     body: Buffer | string,
-    encoding: BufferEncoding,
   ): void {
     const request = response.req;
     response.shouldKeepAlive = false;
     this.beginRaw(response, status, raw);
     if (request.method === 'HEAD') response.flushHeaders();
-    else response.write(body, encoding);
+    else response.write(body);
     let dropped = 0;
     const finish = (): void => {
       clearTimeout(timer);

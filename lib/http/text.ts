@@ -9,11 +9,6 @@ import type { Looks } from './turn.ts';
 /** The media type of a room's text and of a stored line. */
 export const TEXT = 'text/plain; charset=utf-8';
 
-/** A text up to this length is handed to Node as one string, which is its quickest way. */
-const MAX_STRING_BYTES = 15 << 10;
-
-const strings = new WeakMap<Buffer, string>();
-
 /**
  * Answers a GET or HEAD of a room's text (contract §5).
  *
@@ -46,15 +41,9 @@ function answerText(
 ): Promise<void> | undefined {
   const verdict = evaluate(response.req.headers, view.etag);
   if (verdict === 'proceed') return sendText(replier, view, response);
-  if (verdict === 'not-modified') replier.sendRaw(response, 304, toCacheFields(view.etag));
-  else
-    sendLine(
-      replier,
-      response,
-      412,
-      'the room has changed; read it again',
-      toCacheFields(view.etag),
-    );
+  const fields = toCacheFields(view.etag);
+  if (verdict === 'not-modified') replier.sendRaw(response, 304, fields);
+  else sendLine(replier, response, 412, 'the room has changed; read it again', fields);
   return undefined;
 }
 
@@ -70,12 +59,8 @@ function sendText(
     field !== undefined && allowsRange(headers['if-range'] as string | undefined, etag);
   const range = canRange ? parseRange(field, sizeBytes) : undefined;
   const fields = toCacheFields(etag);
-  fields.push(
-    'Accept-Ranges',
-    'bytes',
-    'Chat-Cursor',
-    formatCursor(view.epoch, view.completeBytes),
-  );
+  const cursor = formatCursor(view.epoch, view.completeBytes);
+  fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor);
   if (range === 'unsatisfiable') {
     fields.push('Content-Range', `bytes */${sizeBytes}`);
     const words = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;
@@ -87,9 +72,7 @@ function sendText(
   if (range !== undefined) fields.push('Content-Range', `bytes ${from}-${to - 1}/${sizeBytes}`);
   const status = range === undefined ? 200 : 206;
   if (text === undefined) return streamText(replier, view, from, to, response, status, fields);
-  if (range !== undefined) replier.sendRaw(response, status, fields, text.subarray(from, to));
-  else if (text.length > MAX_STRING_BYTES) replier.sendRaw(response, status, fields, text);
-  else replier.sendRaw(response, status, fields, toBytesAsString(text), 'latin1');
+  replier.sendRaw(response, status, fields, range ? text.subarray(from, to) : text);
   return undefined;
 }
 
@@ -118,16 +101,6 @@ function write(response: ServerResponse, chunk: Buffer): Promise<void> {
 
 function toCacheFields(etag: string): string[] {
   return ['ETag', etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept'];
-}
-
-/** Each byte as one character: written as `latin1` these are the text's bytes again. */
-function toBytesAsString(text: Buffer): string {
-  let string = strings.get(text);
-  if (string === undefined) {
-    string = text.toString('latin1');
-    strings.set(text, string);
-  }
-  return string;
 }
 
 function sendLine(
