@@ -1,6 +1,8 @@
 /** The front door: config, store, app, listen, drain. The only file that knows everyone. */
+import { existsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { type Config, ConfigError, readConfig } from './lib/config.ts';
+import { type Config, ConfigError, readConfig, toNamedHome } from './lib/config.ts';
+import { type Home, showHome } from './lib/home.ts';
 import { createApp } from './lib/http/app.ts';
 import { Assets } from './lib/http/assets.ts';
 import { Listener } from './lib/http/listener.ts';
@@ -8,6 +10,8 @@ import { Replier } from './lib/http/reply.ts';
 import { Live } from './lib/live.ts';
 import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/log.ts';
 import { Registry } from './lib/metrics.ts';
+import { type Archive, migrate } from './lib/migrate.ts';
+import { createReporter, showSummary } from './lib/migrate-report.ts';
 import { FileStore } from './lib/store/file.ts';
 import type { Store } from './lib/store/store.ts';
 
@@ -33,6 +37,16 @@ interface Service {
 
 async function main(): Promise<void> {
   ignoreClosedOutput();
+  const [command, ...words] = process.argv.slice(2);
+  if (command === undefined) return serve();
+  if (command === 'migrate' && words.length === 2) return copyRooms(words[0]!, words[1]!);
+  exitWith(
+    'takes no command but: migrate FROM TO (each a folder or a mysql:// address)',
+    BAD_VALUE,
+  );
+}
+
+async function serve(): Promise<void> {
   const config = orExit(() => readConfig());
   const log = new Log(config.log);
   const registry = new Registry();
@@ -67,6 +81,44 @@ async function openStore(config: Config, log: Log, registry: Registry): Promise<
     return await DatabaseStore.open({ address: database, log, registry });
   } catch (error) {
     throw new ConfigError(`CHAT_STORE: ${(error as Error).message}`);
+  }
+}
+
+/** Copies every room; exits with 1 where rooms of the target were left as they are. */
+async function copyRooms(from: string, to: string): Promise<void> {
+  const config = orExit(() => readConfig());
+  const [source, target] = orExit(() => [toNamedHome('FROM', from), toNamedHome('TO', to)]);
+  if (showHome(source!) === showHome(target!)) exitWith('FROM and TO are the same', BAD_VALUE);
+  const archives: Archive[] = [];
+  try {
+    archives.push(await openArchive(source!, config, true), await openArchive(target!, config));
+    const report = createReporter(process.stderr.isTTY, writeError);
+    const summary = await migrate(archives[0]!, archives[1]!, report);
+    writeOut(showSummary(summary));
+    process.exitCode = summary.refused.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (error instanceof ConfigError) exitBad(error);
+    exitWith(`the copy stopped: ${(error as Error).message}; another run goes on from there`, 1);
+  }
+  for (const archive of archives) await archive.close();
+}
+
+async function openArchive(
+  home: Home,
+  { log: level }: Config,
+  mustExist = false,
+): Promise<Archive> {
+  const parts = { log: new Log(level === 'debug' ? level : 'error'), registry: new Registry() };
+  try {
+    if (home.kind === 'database') {
+      const { DatabaseStore } = await import('./lib/store/mysql.ts');
+      return await DatabaseStore.open({ address: home.address, ...parts });
+    }
+    if (mustExist && !existsSync(home.folder)) throw new Error('there is no such folder');
+    const { FileArchive } = await import('./lib/store/file-archive.ts');
+    return new FileArchive({ folder: home.folder, durable: true, ...parts });
+  } catch (error) {
+    throw new ConfigError(`${showHome(home)}: ${(error as Error).message}`);
   }
 }
 

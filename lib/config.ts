@@ -93,21 +93,31 @@ function toPort(environment: Environment): number {
 
 function readHome(environment: Environment, root: string): Home {
   const text = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
+  return toNamedHome('CHAT_STORE', text, environment);
+}
+
+/**
+ * Reads a home that the command line names.
+ *
+ * @param name what the text is called there
+ * @param text a folder or a `mysql://` address
+ * @throws ConfigError for a bad one
+ */
+export function toNamedHome(
+  name: string,
+  text: string,
+  environment: Environment = process.env,
+): Home {
   const password = readPassword(environment);
   try {
     return toHome(text, password);
   } catch (error) {
-    throw new ConfigError(`CHAT_STORE ${(error as Error).message}`);
+    throw new ConfigError(`${name} ${(error as Error).message}`);
   }
 }
 
-/**
- * Reads the file that CHAT_STORE_PASSWORD_FILE names.
- *
- * @returns the password without the line break at its end; `undefined` where no file is named
- * @throws ConfigError where the file can't be read
- */
-export function readPassword(environment: Environment = process.env): string | undefined {
+/** @returns the password without the line break at its end; `undefined` where no file is named */
+function readPassword(environment: Environment): string | undefined {
   const file = read(environment, 'CHAT_STORE_PASSWORD_FILE');
   if (file === undefined) return undefined;
   try {

@@ -2,9 +2,11 @@
 
 import { type DatabaseAddress, showDatabase } from '../home.ts';
 import type { Log } from '../log.ts';
-import { COUNT_BOUNDS, type Registry, SECONDS_BOUNDS } from '../metrics.ts';
+import type { Registry } from '../metrics.ts';
+import type { Archive } from '../migrate.ts';
 import type { Entry } from '../room/message.ts';
 import { AppendQueue } from './append-queue.ts';
+import { type Counts, toCounts } from './counts.ts';
 import { appendBytes, appendEntries } from './mysql-append.ts';
 import { findOut, LostCommitError } from './mysql-commit.ts';
 import { loadDriver, type Session } from './mysql-driver.ts';
@@ -28,7 +30,7 @@ export interface DatabaseStoreOptions {
 }
 
 /** Rooms in a database that any number of processes share. */
-export class DatabaseStore implements Store {
+export class DatabaseStore implements Store, Archive {
   readonly description: string;
   readonly #health: Health;
   readonly #readers: Pool;
@@ -94,13 +96,12 @@ export class DatabaseStore implements Store {
     );
   }
 
-  /** The names of all rooms, in no order that matters. */
-  async listRooms(): Promise<string[]> {
-    const sql = 'SELECT name FROM rooms ORDER BY name';
-    const rows = await this.#health.guard(() =>
-      this.#readers.use((session) => session.run<{ name: string }>(sql)),
+  /** All rooms with their lengths. */
+  async listRooms(): Promise<{ room: string; sizeBytes: number }[]> {
+    const sql = 'SELECT name AS room, size_bytes AS sizeBytes FROM rooms ORDER BY name';
+    return this.#health.guard(() =>
+      this.#readers.use((session) => session.run<{ room: string; sizeBytes: number }>(sql)),
     );
-    return rows.map(({ name }) => name);
   }
 
   /**
@@ -132,14 +133,14 @@ export class DatabaseStore implements Store {
 
   async #tryCommit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
     let prepared: Receipt[] = [];
-    const { lockWaits, commits } = this.#count;
+    const { lockWaits, syncs } = this.#count;
     const work = (session: Session): Promise<void> =>
       appendEntries(session, room, entries, {
         onLock: (waitMs) => lockWaits.observe(waitMs / 1000),
         onPrepared: (receipts) => {
           prepared = receipts;
         },
-        onCommit: (commitMs) => commits.observe(commitMs / 1000),
+        onCommit: (commitMs) => syncs.observe(commitMs / 1000),
       });
     try {
       await this.#writers.use(work);
@@ -150,18 +151,4 @@ export class DatabaseStore implements Store {
     }
     return prepared;
   }
-}
-
-interface Counts extends ReturnType<typeof toCounts> {}
-
-function toCounts(registry: Registry) {
-  const seconds = SECONDS_BOUNDS;
-  return {
-    messages: registry.counter('chat_messages_stored_total', 'Messages stored.'),
-    bytes: registry.counter('chat_bytes_stored_total', 'Bytes of lines stored.'),
-    batches: registry.histogram('chat_batch_messages', 'Messages a batch.', COUNT_BOUNDS),
-    commits: registry.histogram('chat_commit_seconds', 'Time of a commit.', seconds),
-    lockWaits: registry.histogram('chat_lock_wait_seconds', 'Time until a lock was had.', seconds),
-    errors: registry.counter('chat_store_errors_total', 'Failures of the store.'),
-  };
 }
