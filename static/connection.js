@@ -7,8 +7,9 @@ import { Tabs } from './tabs.js';
 
 const POLL_MS = 2_000;
 const HIDDEN_POLL_MS = 10_000;
-/** How long it polls before it tries the stream again. */
-const POLLING_MS = 120_000;
+/** How long it polls before it tries the stream again: at first, and at most. */
+const POLLING_MS = 15_000;
+const LONG_POLLING_MS = 120_000;
 const CHECK_MS = 10_000;
 /** Waking up after a silence longer than the pings' distance, a stream may be dead. */
 const DOUBTFUL_MS = 20_000;
@@ -31,6 +32,9 @@ export class Connection extends EventTarget {
   #failures = 0;
   /** Streams in a row that gave nothing although the room could be read. */
   #strikes = 0;
+  #pollingMs = POLLING_MS;
+  /** Holds this leader's share of the browser's streams. @type {AbortController | undefined} */
+  #share;
 
   /**
    * @param {string} room
@@ -41,7 +45,10 @@ export class Connection extends EventTarget {
     this.#url = textPath(room);
     this.#log = log;
     this.#tabs = new Tabs(room, {
-      lead: () => this.#restart(),
+      lead: (leads) => {
+        if (!leads) this.#giveBack();
+        this.#restart();
+      },
       lines: (epoch, lines) => {
         this.#heardAt = Date.now();
         for (const line of lines) log.receive(epoch, line, true);
@@ -82,7 +89,23 @@ export class Connection extends EventTarget {
   #stop() {
     this.#isRunning = false;
     this.#tabs.stop();
+    this.#giveBack();
     this.#restart();
+  }
+
+  #giveBack() {
+    this.#share?.abort();
+    this.#share = undefined;
+  }
+
+  /** Whether this leader may hold a stream. */
+  async #mayStream() {
+    if (this.#share) return true;
+    const share = new AbortController();
+    if (!(await takeStream(share.signal))) return false;
+    if (this.#tabs.leads && !this.#share) this.#share = share;
+    else share.abort();
+    return true;
   }
 
   /** Ends what is being waited for, so that everything is looked at anew. */
@@ -110,9 +133,8 @@ export class Connection extends EventTarget {
         this.#failures = 0;
         if (attempt.signal.aborted) continue;
         if (!this.#tabs.leads) await this.#follow(attempt.signal);
-        else if (this.#strikes < 2 && (await takeStream(attempt.signal))) {
-          await this.#stream(attempt.signal);
-        } else await this.#poll(attempt.signal);
+        else if (this.#strikes < 2 && (await this.#mayStream())) await this.#stream(attempt.signal);
+        else await this.#poll(attempt.signal);
       } catch (error) {
         this.#failures += 1;
         const isRefusal = error instanceof Error && 'status' in error;
@@ -121,8 +143,6 @@ export class Connection extends EventTarget {
         if (!attempt.signal.aborted) await pause(spread(backoffMs), attempt.signal);
         else await pause(spread(400));
       }
-      // Whatever this attempt still holds (a stream's lock) is given back.
-      attempt.abort();
     }
   }
 
@@ -149,7 +169,10 @@ export class Connection extends EventTarget {
       received: (epoch, line) => this.#log.receive(epoch, line),
     });
     clearInterval(polling);
-    if (isGreeted) this.#strikes = 0;
+    if (isGreeted) {
+      this.#strikes = 0;
+      this.#pollingMs = POLLING_MS;
+    }
     if (ending === 'refused') this.#strikes += 1;
     if (ending === 'swallowed') this.#strikes = 2;
     if (ending === 'reset') await this.#log.openTail();
@@ -161,7 +184,8 @@ export class Connection extends EventTarget {
 
   /** @param {AbortSignal} signal */
   async #poll(signal) {
-    const end = Date.now() + POLLING_MS;
+    const end = Date.now() + this.#pollingMs;
+    this.#pollingMs = Math.min(LONG_POLLING_MS, this.#pollingMs * 2);
     while (Date.now() < end && !signal.aborted) {
       this.#heardAt = Date.now();
       this.#tell('polling', '', '');

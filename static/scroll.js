@@ -9,6 +9,8 @@ export class Scroll extends EventTarget {
   #box;
   #isStuck = true;
   #top = 0;
+  /** Whether the room ends where the rows end; only there one stays at the bottom. */
+  endsHere = true;
 
   /**
    * @param {HTMLElement} box what scrolls
@@ -76,7 +78,7 @@ export class Scroll extends EventTarget {
     // Growth below moves nobody: only one who scrolls up themselves leaves the bottom.
     const hasMovedUp = this.#box.scrollTop < this.#top - 1;
     this.#top = this.#box.scrollTop;
-    if (this.#below() < SLACK_PX) this.#isStuck = true;
+    if (this.endsHere && this.#below() < SLACK_PX) this.#isStuck = true;
     else if (hasMovedUp) this.#isStuck = false;
     this.dispatchEvent(new Event('move'));
   }

@@ -114,5 +114,6 @@ export class RoomView {
     const { first, last } = this.#parts.rows;
     this.#from = first?.start ?? this.#from;
     this.#to = last?.end ?? this.#to;
+    this.#parts.scroll.endsHere = this.isAtTail;
   }
 }

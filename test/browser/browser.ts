@@ -1,4 +1,5 @@
 // A real Chromium, and what tests want of the page in it.
+import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -62,7 +63,14 @@ export async function say(page: Page, message: string): Promise<void> {
 
 /** Waits until the page says how it is connected. */
 export async function waitForState(page: Page, state: string, timeoutMs = 30_000): Promise<void> {
-  await page.locator(`#status[data-state="${state}"]`).waitFor({ timeout: timeoutMs });
+  const status = page.locator('#status');
+  await page
+    .locator(`#status[data-state="${state}"]`)
+    .waitFor({ timeout: timeoutMs })
+    .catch(async () => {
+      const actual = await status.getAttribute('data-state');
+      assert.fail(`${page.url()} is not ${state} but ${actual}: ${await status.innerText()}`);
+    });
 }
 
 /** Waits until the page shows a text in a row of the room (not one that is still on its way). */
