@@ -27,12 +27,12 @@ export async function postMessage(
   if (mayResend(request)) response.writeProcessing();
   const { line, cursor } = await store.append(room, entry);
   live.poke(room);
-  const headers = { 'Content-Type': TEXT, 'Chat-Cursor': cursor };
-  if (prefersHtml(request.headers.accept)) {
-    replier.send(response, 303, { ...headers, Location: toPagePath(room) }, line);
-  } else {
-    replier.send(response, 201, { ...headers, Location: toRoomPath(room) }, line);
-  }
+  const isPlainForm = prefersHtml(request.headers.accept);
+  const Location = isPlainForm ? toPagePath(room) : toRoomPath(room);
+  const length = String(Buffer.byteLength(line));
+  const cursorFields = ['Chat-Cursor', cursor, 'Location', Location];
+  const bodyFields = ['Content-Type', TEXT, 'Content-Length', length];
+  replier.sendRaw(response, isPlainForm ? 303 : 201, [...cursorFields, ...bodyFields], line);
 }
 
 /**
