@@ -147,7 +147,8 @@ export class Live {
       feed.isFailing = false;
     } catch (error) {
       // Told once: a store that is down is asked again and again.
-      if (!feed.isFailing) this.#log.warn('live readers wait for their room', { error });
+      const { room } = feed;
+      if (!feed.isFailing) this.#log.warn('live readers wait for their room', { room, error });
       feed.isFailing = true;
       this.#pumpLater(feed, FAILED_MS);
     } finally {

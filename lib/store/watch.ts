@@ -3,10 +3,14 @@
  * reads behind them, for file systems that do not tell (network mounts).
  */
 import fs from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromFileStem } from '../room/name.ts';
 
 /** How often each room that is read is looked at, in milliseconds. */
 export const POLL_MS = 900;
+
+/** How many rooms are looked at without a break: a look takes about 10 µs. */
+const SLICE_ROOMS = 100;
 
 /**
  * Watches until stopped.
@@ -24,8 +28,9 @@ export function watchFolder(
   onChange: (room: string) => void,
 ): () => void {
   let watcher = tryWatch(folder, onChange);
+  let isStopped = false;
   const tags = new Map<string, string>();
-  const timer = setInterval(() => {
+  const poll = async (): Promise<void> => {
     // A watch ends with its folder: look whether there is a new one.
     if (watcher.isBroken()) {
       watcher.close();
@@ -33,14 +38,20 @@ export function watchFolder(
     }
     const read = new Set(rooms());
     for (const room of tags.keys()) if (!read.has(room)) tags.delete(room);
+    let looked = 0;
     for (const room of read) {
+      if (++looked % SLICE_ROOMS === 0) await nextTurn();
+      if (isStopped) return;
       const tag = tryTag(room, toTag);
       if (tag !== tags.get(room)) onChange(room);
       tags.set(room, tag);
     }
-  }, POLL_MS).unref();
+    timer = setTimeout(() => void poll(), POLL_MS).unref();
+  };
+  let timer = setTimeout(() => void poll(), POLL_MS).unref();
   return () => {
-    clearInterval(timer);
+    isStopped = true;
+    clearTimeout(timer);
     watcher.close();
   };
 }
