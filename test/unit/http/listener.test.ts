@@ -1,0 +1,204 @@
+// The listening server: its limit, its protocol errors, and its drain.
+import assert from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
+import { suite, type TestContext, test } from 'node:test';
+import { Listener, type ListenerOptions } from '../../../lib/http/listener.ts';
+import { ask, openWire, type Wire } from '../../support/http.ts';
+import { pause, waitUntil } from '../../support/server.ts';
+
+const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+const common = { 'Chat-Server': 'brave-otter (host)', 'X-Content-Type-Options': 'nosniff' };
+
+interface Listening {
+  listener: Listener;
+  port: number;
+  connect(): Promise<Wire>;
+}
+
+async function listen(t: TestContext, options: Partial<ListenerOptions> = {}): Promise<Listening> {
+  const handler: ListenerOptions['handler'] = (_, response) => answer(response);
+  const listener = new Listener({ handler, common, ...options });
+  const port = await listener.listen(0, '127.0.0.1');
+  t.after(() => listener.drain(0));
+  const connect = async () => {
+    const wire = await openWire({ port });
+    t.after(() => wire.close());
+    return wire;
+  };
+  return { listener, port, connect };
+}
+
+function answer(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Length': 2 });
+  response.end('ok');
+}
+
+/** Holds a refusal against what every answer carries. */
+function checkRefusal(text: string, status: number): void {
+  assert.match(text, new RegExp(`^HTTP/1\\.1 ${status} `));
+  assert.match(text, /\r\nChat-Server: brave-otter \(host\)\r\n/);
+  assert.match(text, /\r\nX-Content-Type-Options: nosniff\r\n/);
+  assert.match(text, /\r\nConnection: close\r\n/i);
+  const [head = '', body = ''] = text.split('\r\n\r\n');
+  assert.match(body, /^[\x20-\x7e]+\n$/, 'one line that says what is wrong');
+  assert.equal(Number(/Content-Length: (\d+)/i.exec(head)?.[1]), body.length);
+}
+
+suite('connections', () => {
+  test('are limited: the next one gets 503 and is closed, and goes on once one is gone', async (t) => {
+    const { listener, connect } = await listen(t, { maxConnections: 3 });
+    const wires = [await connect(), await connect(), await connect()];
+    for (const wire of wires) {
+      wire.send(request);
+      await wire.waitFor(/ok$/);
+    }
+    assert.equal(listener.connectionCount, 3);
+    const refused = await connect();
+    const text = await refused.waitForEnd();
+    checkRefusal(text, 503);
+    assert.match(text, /\r\nRetry-After: \d+\r\n/);
+    assert.equal(listener.connectionCount, 3);
+    wires[0]!.close();
+    await waitUntil('one less', () => listener.connectionCount === 2);
+    const next = await connect();
+    next.send(request);
+    await next.waitFor(/ok$/);
+  });
+
+  test('that are refused get their answer though they sent a request', async (t) => {
+    const { connect } = await listen(t, { maxConnections: 0 });
+    for (let round = 0; round < 20; round += 1) {
+      const wire = await connect();
+      wire.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n${'x'.repeat(5000)}`);
+      checkRefusal(await wire.waitForEnd(), 503);
+    }
+  });
+
+  test('stay open between requests', async (t) => {
+    const { connect, listener } = await listen(t);
+    const wire = await connect();
+    for (let count = 1; count <= 3; count += 1) {
+      wire.send(request);
+      await wire.waitFor(new RegExp(`(?:[^]*?HTTP/1\\.1 200){${count}}[^]*ok$`));
+    }
+    assert.equal(listener.connectionCount, 1);
+  });
+});
+
+suite('what is no HTTP', () => {
+  const malformed: Record<string, [sent: string, status: number]> = {
+    'words of another protocol': ['EHLO mail.example\r\n\r\n', 400],
+    'a method that there is not': ['GOT / HTTP/1.1\r\n\r\n', 400],
+    'a space in the target': ['GET /a b HTTP/1.1\r\nHost: a\r\n\r\n', 400],
+    'a broken field': ['GET / HTTP/1.1\r\nHo st: a\r\n\r\n', 400],
+    'two lengths that differ': [
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      400,
+    ],
+    'a length beside chunks': [
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      400,
+    ],
+    'a header too large': [`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(100_000)}\r\n\r\n`, 431],
+    'a tunnel': ['CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n', 405],
+  };
+  for (const [what, [sent, status]] of Object.entries(malformed)) {
+    test(`(${what}) is ${status}, with the headers of every answer, and the end`, async (t) => {
+      const { connect, port } = await listen(t);
+      const wire = await connect();
+      wire.send(sent);
+      const text = await wire.waitForEnd();
+      checkRefusal(text, status);
+      if (status === 405) assert.match(text, /\r\nAllow: GET, HEAD, POST\r\n/);
+      assert.equal((await ask({ port }, {})).status, 200, 'and the others go on');
+    });
+  }
+
+  test('in the middle of an answer cuts it, and writes nothing into it', async (t) => {
+    const { connect } = await listen(t, {
+      handler: (_, response) => {
+        response.writeHead(200, { 'Transfer-Encoding': 'chunked' });
+        response.write('first');
+      },
+    });
+    const wire = await connect();
+    wire.send(request);
+    await wire.waitFor(/first/);
+    wire.send('GARBAGE\r\n\r\n');
+    const text = await wire.waitForEnd().catch(() => wire.received());
+    assert.equal(text.match(/HTTP\/1\.1/g)?.length, 1, text);
+    assert.ok(!text.endsWith('0\r\n\r\n'), 'a cut answer does not look whole');
+  });
+
+  test('while a body is waited for is 400', async (t) => {
+    const { connect } = await listen(t, { handler: () => undefined });
+    const wire = await connect();
+    wire.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n');
+    checkRefusal(await wire.waitForEnd(), 400);
+  });
+
+  test('is not an expectation that nobody knows: that is 417', async (t) => {
+    const { connect } = await listen(t);
+    const wire = await connect();
+    wire.send('POST / HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nContent-Length: 1\r\n\r\n');
+    const text = await wire.waitForEnd();
+    assert.match(text, /^HTTP\/1\.1 417 /);
+    assert.match(text, /\r\nChat-Server: /);
+  });
+});
+
+suite('a drain', () => {
+  test('takes no new connection and serves what still arrives on an idle one', async (t) => {
+    const { listener, connect, port } = await listen(t);
+    const wire = await connect();
+    wire.send(request);
+    await wire.waitFor(/ok$/);
+    let isDrained = false;
+    const drained = listener.drain(20_000).then(() => {
+      isDrained = true;
+    });
+    await assert.rejects(openWire({ port }), /ECONNREFUSED/);
+    await pause(150);
+    wire.send(request);
+    await wire.waitFor(/ok.+ok$/s);
+    assert.equal(isDrained, false, 'a connection is still open');
+    wire.close();
+    await drained;
+    assert.equal(listener.connectionCount, 0);
+  });
+
+  test('waits for an answer that is under way', async (t) => {
+    let pending: ServerResponse | undefined;
+    const { listener, connect } = await listen(t, {
+      handler: (_, response) => {
+        pending = response;
+      },
+    });
+    const wire = await connect();
+    wire.send(request);
+    await waitUntil('asked', () => pending !== undefined);
+    const drained = listener.drain(20_000);
+    await pause(100);
+    pending!.shouldKeepAlive = false;
+    answer(pending!);
+    assert.match(await wire.waitForEnd(), /ok$/);
+    await drained;
+  });
+
+  test('ends after its grace, though connections are left', async (t) => {
+    const { listener, connect } = await listen(t);
+    const wire = await connect();
+    wire.send('GET / HT');
+    await waitUntil('connected', () => listener.connectionCount === 1);
+    await listener.drain(200);
+    assert.ok(listener.connectionCount <= 1);
+  });
+});
+
+test('a port that is taken is told', async (t) => {
+  const { port } = await listen(t);
+  const handler: ListenerOptions['handler'] = () => undefined;
+  await assert.rejects(new Listener({ handler, common }).listen(port, '127.0.0.1'), {
+    code: 'EADDRINUSE',
+  });
+});
