@@ -1,0 +1,228 @@
+// The database dies, stands still, refuses or loses an answer: what was acknowledged stays, and the
+// service comes back by itself.
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { toHome } from '../../lib/home.ts';
+import { loadDriver } from '../../lib/store/mysql-driver.ts';
+import { engines } from '../support/databases.ts';
+import { get, post, read } from '../support/http.ts';
+import { need } from '../support/need.ts';
+import { pause, type Server, startServer, waitUntil } from '../support/server.ts';
+import { followRoom } from '../support/sse.ts';
+import { type Database, startDatabase } from './database.ts';
+import { judgeTalk, startTalk, unknownOutcome } from './talk.ts';
+import { openWire, type Wire } from './wire.ts';
+
+const message = { username: 'u', message: 'hello' };
+const recoveryMs = 10_000;
+
+for (const engine of engines) {
+  suite(`faults of ${engine}`, { skip: need(engine) }, () => testFaults(engine));
+}
+
+function testFaults(engine: (typeof engines)[number]): void {
+  let database: Database;
+  before(async () => {
+    database = await startDatabase(engine);
+  });
+  after(() => database?.remove());
+
+  test('killed ten times under load: everything acknowledged is there once, no 500, back within 10 s', async () => {
+    const store = await database.makeStore();
+    const servers = await Promise.all([0, 1].map(() => startServer({ store })));
+    const rooms = ['general', 'second'];
+    const readers = rooms.map((room, n) => followRoom(servers[n]!, room));
+    const talk = startTalk(servers, rooms, 6);
+    for (let kills = 0; kills < 10; kills += 1) {
+      const count = talk.count();
+      await waitUntil('more messages', () => talk.count() > count + 60, 60_000);
+      await pause((kills * 37) % 150);
+      await database.kill();
+      await pause(150);
+      await database.start();
+      await Promise.all(servers.map(waitForRecovery));
+    }
+    await talk.stop();
+    assert.deepEqual(await judgeTalk(talk, servers, rooms), []);
+    const refusedCount = talk.sent.filter((one) => one.isRefused).length;
+    assert.ok(refusedCount > 0, 'the kills were felt');
+    for (const [n, reader] of readers.entries()) {
+      await reader.waitForText((await read(servers[0]!, rooms[n]!)).text);
+      assert.equal(reader.resetCount, 0);
+      await reader.stop();
+    }
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+
+  test('away at the start: the service starts, says so, and is there once the database is', async () => {
+    const store = await database.makeStore();
+    await database.kill();
+    const server = await startServer({ store });
+    assert.equal((await get(server, '/-/healthy')).status, 200);
+    await assertAway(server);
+    await database.start();
+    await waitForRecovery(server);
+    assert.equal((await get(server, '/-/ready')).status, 200);
+    const away = server.stdout.filter((line) => /the database failed/.test(line));
+    assert.equal(away.length, 1, 'one line for one outage');
+    await server.stop();
+  });
+
+  test('standing still: answers come in time, and it goes on when the database does', async () => {
+    const store = await database.makeStore();
+    const server = await startServer({ store });
+    await post(server, 'still', message);
+    database.signal('SIGSTOP');
+    try {
+      await assertAway(server);
+    } finally {
+      database.signal('SIGCONT');
+    }
+    await waitForRecovery(server);
+    await server.stop();
+  });
+
+  test('out of connections, or read-only: refused, ready says no, and back without a restart', async () => {
+    const store = await database.makeStore();
+    const server = await startServer({ store });
+    assert.equal((await post(server, 'full', message)).status, 201);
+    const user = new URL(store).username;
+    const host = "'127.0.0.1'";
+    await database.run('SET GLOBAL read_only = 1');
+    await waitUntil('not ready', async () => (await get(server, '/-/ready')).status === 503);
+    const refused = await post(server, 'full', { ...message, message: 'refused' });
+    assert.equal(refused.status, 503);
+    assert.equal((await read(server, 'full')).status, 200, 'what is there can be read');
+    await database.run('SET GLOBAL read_only = 0');
+    await waitForRecovery(server);
+    await database.run(`ALTER USER '${user}'@${host} WITH MAX_USER_CONNECTIONS 1`);
+    await database.run(`SET GLOBAL max_connections = 10`);
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => post(server, `full ${n}`, message)),
+    );
+    const statuses = new Set(answers.map(({ status }) => status));
+    assert.ok([...statuses].every((status) => status === 201 || status === 503));
+    await database.run(`ALTER USER '${user}'@${host} WITH MAX_USER_CONNECTIONS 0`);
+    await database.run('SET GLOBAL max_connections = 151');
+    await waitForRecovery(server);
+    assert.equal((await read(server, 'full')).text.match(/refused/g), null);
+    for (const [n, { status }] of answers.entries()) {
+      const { text } = await read(server, `full ${n}`);
+      assert.equal(text.split('\n').length - 1, status === 201 ? 1 : 0);
+    }
+    await server.stop();
+  });
+
+  test('a transaction that stands still, with its room locked, is given up within 4 s', async () => {
+    const store = await database.makeStore();
+    const server = await startServer({ store });
+    await post(server, 'held', message);
+    const home = toHome(store, undefined);
+    assert.ok(home.kind === 'database');
+    const connect = (await loadDriver(home.address))('write');
+    const still = await connect(() => undefined);
+    await still.run('SELECT * FROM rooms WHERE name = ? FOR UPDATE', ['held']);
+    const beganMs = performance.now();
+    const answers = await Promise.all([
+      post(server, 'held', message),
+      post(server, 'free', message),
+    ]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [201, 201],
+    );
+    const tookMs = performance.now() - beganMs;
+    assert.ok(tookMs > 1000, `the room was locked, yet it took ${tookMs} ms`);
+    await assert.rejects(still.run('COMMIT'));
+    still.destroy();
+    await server.stop();
+  });
+
+  test('a replica that is killed or stands still while it writes holds nobody up', async () => {
+    const store = await database.makeStore();
+    const [steady, ...others] = await Promise.all([0, 1, 2].map(() => startServer({ store })));
+    for (const [n, other] of others.entries()) {
+      const talk = startTalk([other], ['held'], 4);
+      await waitUntil('a talk', () => talk.count() > 50, 60_000);
+      other.signal(n === 0 ? 'SIGSTOP' : 'SIGKILL');
+      const beganMs = performance.now();
+      const answer = await post(steady!, 'held', message);
+      assert.equal(answer.status, 201, answer.text);
+      assert.ok(performance.now() - beganMs < recoveryMs, 'within the time that a fault may take');
+      other.signal('SIGCONT');
+      await talk.stop();
+      await other.kill();
+    }
+    await steady!.stop();
+  });
+
+  suite('the answer to a commit is lost', () => {
+    let wire: Wire;
+    let server: Server;
+    before(async () => {
+      const address = new URL(await database.makeStore());
+      wire = await openWire(database.port);
+      address.port = String(wire.port);
+      server = await startServer({ store: address.href });
+      assert.equal((await post(server, 'lost', { ...message, message: 'first' })).status, 201);
+    });
+    after(async () => {
+      await server?.stop();
+      wire?.close();
+    });
+
+    test('and found again: the message is acknowledged, once there', async () => {
+      wire.cutAtCommit('after', false);
+      const answer = await post(server, 'lost', { ...message, message: 'found' });
+      assert.equal(answer.status, 201, answer.text);
+      assert.equal(wire.cutCount(), 1);
+      const { text, headers } = await read(server, 'lost');
+      assert.equal(text.match(/found/g)?.length, 1);
+      assert.equal(answer.headers['chat-cursor'], headers['chat-cursor']);
+    });
+
+    test('and it never got there: the message is refused and not there', async () => {
+      wire.cutAtCommit('before', false);
+      const answer = await post(server, 'lost', { ...message, message: 'nowhere' });
+      assert.equal(answer.status, 503);
+      assert.doesNotMatch(answer.text, unknownOutcome);
+      assert.equal(wire.cutCount(), 2);
+      assert.equal((await read(server, 'lost')).text.match(/nowhere/g), null);
+    });
+
+    test('and nobody can be asked: the refusal says that the message may be there', async () => {
+      wire.cutAtCommit('after', true);
+      const answer = await post(server, 'lost', { ...message, message: 'perhaps' });
+      assert.equal(answer.status, 503);
+      assert.equal(answer.headers['retry-after'], '1');
+      assert.match(answer.text, unknownOutcome);
+      assert.equal(wire.cutCount(), 3);
+      wire.mend();
+      await waitForRecovery(server);
+      assert.equal((await read(server, 'lost')).text.match(/perhaps/g)?.length, 1);
+    });
+  });
+}
+
+/** Everything that needs the database is refused in time, and says when to try again. */
+async function assertAway(server: Server): Promise<void> {
+  const answers = await Promise.all([
+    post(server, 'away', { ...message, message: 'away' }),
+    read(server, 'away'),
+    get(server, '/-/ready'),
+  ]);
+  for (const { status, headers, text } of answers) {
+    assert.equal(status, 503, text);
+    assert.ok(headers['retry-after'], text);
+    assert.match(text, /^[^\n]+\n$/);
+  }
+  assert.equal((await get(server, '/-/healthy')).status, 200);
+}
+
+async function waitForRecovery(server: Server): Promise<void> {
+  await waitUntil(
+    'a message taken again',
+    async () => (await post(server, 'recovery', message)).status === 201,
+    recoveryMs,
+  );
+}

@@ -1,0 +1,92 @@
+// Several replicas on one database are one service.
+import assert from 'node:assert/strict';
+import { after, before, suite, test } from 'node:test';
+import { findViolations } from '../support/checker.ts';
+import { runCrowd } from '../support/crowd.ts';
+import { engines } from '../support/databases.ts';
+import { read } from '../support/http.ts';
+import { need } from '../support/need.ts';
+import { startServer } from '../support/server.ts';
+import { followRoom } from '../support/sse.ts';
+import { type Database, startDatabase } from './database.ts';
+
+// The whole run on MySQL; CHAT_TEST_MESSAGES=20000 asks for it on both.
+const counts = { mysql: 20_000, mariadb: Number(process.env.CHAT_TEST_MESSAGES || 5000) };
+const writerCount = 6;
+
+for (const engine of engines) {
+  suite(`replicas on ${engine}`, { skip: need(engine) }, () => {
+    let database: Database;
+    before(async () => {
+      database = await startDatabase(engine);
+    });
+    after(() => database?.remove());
+
+    const count = counts[engine];
+
+    test(`3 replicas, 6 writers, 4 rooms, ${count} messages: one order, each once, streams complete`, async () => {
+      const store = await database.makeStore();
+      const servers = await Promise.all([0, 1, 2].map(() => startServer({ store })));
+      const names = ['general', 'Second Room', 'שלישי', 'a/b'];
+      const readers = servers.flatMap((server) => names.map((name) => followRoom(server, name)));
+      const { sent, seen } = await runCrowd({
+        servers,
+        rooms: names,
+        clientCount: writerCount,
+        messageCount: Math.ceil(count / writerCount),
+        readEvery: 40,
+      });
+      const rooms = new Map<string, string>();
+      for (const [index, name] of names.entries()) {
+        const answers = await Promise.all(servers.map((server) => read(server, name)));
+        const texts = new Set(answers.map(({ text }) => text));
+        assert.equal(texts.size, 1, `one order of ${name} on every replica`);
+        const tags = new Set(answers.map(({ headers }) => headers.etag));
+        assert.equal(tags.size, 1, `one entity tag of ${name}`);
+        rooms.set(name, answers[0]!.text);
+        for (const replica of servers.keys()) {
+          await readers[replica * names.length + index]!.waitForText(answers[0]!.text);
+        }
+      }
+      assert.ok(sent.length >= count, `${sent.length} messages`);
+      assert.equal(sent.filter((one) => one.line === undefined).length, 0, 'each was acknowledged');
+      assert.ok(seen.length >= count / 50, `${seen.length} reads`);
+      assert.deepEqual(findViolations({ sent, seen, rooms }), []);
+      for (const reader of readers) {
+        assert.deepEqual(reader.failures, []);
+        assert.equal(reader.resetCount, 0);
+        await reader.stop();
+      }
+      for (const server of servers) {
+        assert.deepEqual(await server.stop(), { code: 0, signal: null });
+        assert.deepEqual(server.stderr, []);
+      }
+    });
+
+    test('replicas that start at once on an empty database make its tables once', async () => {
+      const store = await database.makeStore();
+      const servers = await Promise.all([0, 1, 2, 3, 4].map(() => startServer({ store })));
+      const names = Array.from({ length: 60 }, (_, n) => `new-${n}`);
+      const records = await Promise.all(
+        servers.map((server, n) =>
+          runCrowd({
+            servers: [server],
+            rooms: names,
+            clientCount: 1,
+            messageCount: names.length,
+            prefix: `p${n}-`,
+          }),
+        ),
+      );
+      const rooms = new Map<string, string>();
+      for (const name of names) rooms.set(name, (await read(servers[0]!, name)).text);
+      const sent = records.flatMap((record) => record.sent);
+      assert.equal(sent.filter((one) => one.line === undefined).length, 0, 'each was acknowledged');
+      assert.deepEqual(findViolations({ sent, seen: [], rooms }), []);
+      for (const text of rooms.values()) assert.equal(text.split('\n').length, 6);
+      const versions = await database.run('SELECT version FROM chat_schema', store);
+      assert.equal(versions.length, 1);
+      await Promise.all(servers.map((server) => server.stop()));
+    });
+  });
+}
