@@ -13,7 +13,8 @@ import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
 import { endsWithBreak, readEpoch } from './bytes.ts';
 import { type Disk, realDisk } from './disk.ts';
-import type { HeldLock } from './lock-file.ts';
+import { syncFolder } from './durable.ts';
+import { type HeldLock, tryClose } from './lock-file.ts';
 import type { Receipt } from './store.ts';
 
 /** How often a batch is written anew because the file was replaced under it. */
@@ -58,7 +59,8 @@ export async function appendBatch(
       const receipts = await tryAppend(fd, file, lock, entries, options);
       if (receipts !== undefined) return receipts;
     } finally {
-      disk.closeSync(fd);
+      // What close may say, the sync has said before.
+      tryClose(fd, disk);
     }
   }
   throw new ServiceError('unavailable', 'the room is being replaced by another hand; try again');
@@ -82,34 +84,29 @@ async function tryAppend(
   const time = formatTime(Date.now());
   const lines = entries.map((entry) => formatLine(time, entry));
   const bytes = Buffer.from(gap + lines.join(''), 'utf8');
-  await writeWhole(fd, file, baseBytes, bytes, lock, options);
-  const start = locate(fd, file, baseBytes, bytes, disk);
-  if (start === undefined) return undefined;
-  return toReceipts(readEpoch(fd, disk), start + gap.length, lines);
-}
-
-async function writeWhole(
-  fd: number,
-  file: string,
-  baseBytes: number,
-  bytes: Buffer,
-  lock: HeldLock,
-  options: AppendOptions,
-): Promise<void> {
-  const { disk = realDisk } = options;
-  let written = 0;
+  const written = disk.writeSync(fd, bytes);
   try {
-    written = disk.writeSync(fd, bytes);
     if (written < bytes.length) throw toShortWriteError();
-    if (!options.durable) return;
-    const begunMs = performance.now();
-    await disk.fdatasync(fd);
-    if (baseBytes === 0) await syncFolder(path.dirname(file), disk);
-    options.onSync(performance.now() - begunMs);
+    if (options.durable) await syncBatch(fd, file, baseBytes === 0, options);
+    const start = locate(fd, file, baseBytes, bytes, disk);
+    if (start === undefined) return undefined;
+    return toReceipts(readEpoch(fd, disk), start + gap.length, lines);
   } catch (error) {
     await cutBack(fd, baseBytes, written, lock, options);
     throw error;
   }
+}
+
+async function syncBatch(
+  fd: number,
+  file: string,
+  isNew: boolean,
+  { disk = realDisk, onSync }: AppendOptions,
+): Promise<void> {
+  const begunMs = performance.now();
+  await disk.fdatasync(fd);
+  if (isNew) await syncFolder(path.dirname(file), disk);
+  onSync(performance.now() - begunMs);
 }
 
 /** Takes a failed write back; only while nobody else can have written behind it. */
@@ -168,16 +165,6 @@ function toReceipts(epoch: string, start: number, lines: readonly string[]): Rec
     offset += Buffer.byteLength(line, 'utf8');
     return { line, cursor: formatCursor(epoch, offset) };
   });
-}
-
-/** Makes a new file's name durable (fsync(2), «the directory containing the file»). */
-export async function syncFolder(folder: string, disk: Disk = realDisk): Promise<void> {
-  const handle = await disk.open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function toShortWriteError(): Error {

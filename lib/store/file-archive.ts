@@ -43,7 +43,7 @@ export class FileArchive implements Archive {
     return rooms;
   }
 
-  view(room: string): RoomView {
+  view(room: string): RoomView | Promise<RoomView> {
     return this.#store.view(room);
   }
 

@@ -6,10 +6,12 @@ import type { Log } from '../log.ts';
 import type { Registry } from '../metrics.ts';
 import type { Entry } from '../room/message.ts';
 import { toFileStem } from '../room/name.ts';
-import { type AppendOptions, appendBatch, syncFolder } from './append.ts';
+import { type AppendOptions, appendBatch } from './append.ts';
 import { AppendQueue } from './append-queue.ts';
 import { type Counts, toCounts } from './counts.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { makeFolders, settleDead } from './durable.ts';
+import { InheritedLocks } from './inherited.ts';
 import { LockFolder } from './lock.ts';
 import { type HeldLock, removeIfThere } from './lock-file.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
@@ -38,6 +40,7 @@ export class FileStore implements Store {
   readonly #disk: Disk;
   readonly #log: Log;
   readonly #locks: LockFolder;
+  readonly #inherited: InheritedLocks;
   readonly #views: Views;
   readonly #queue: AppendQueue;
   readonly #append: AppendOptions;
@@ -61,13 +64,15 @@ export class FileStore implements Store {
       onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
       disk: this.#disk,
     };
-    makeFolders(options.folder, this.#disk);
+    makeFolders(options.folder, LOCKS, this.#disk);
     const events = {
       onWait: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
-      onBreak: (name: string): void => this.#settleDead(name),
+      onBreak: (name: string, baseBytes: number | undefined): void =>
+        this.#settleDead(name, baseBytes),
     };
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
+    this.#inherited = new InheritedLocks(this.#locks);
     this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
     const onStuck = (room: string): void => void this.#freeStuck(room);
     this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
@@ -77,12 +82,12 @@ export class FileStore implements Store {
     return this.#queue.append(room, entry);
   }
 
-  etag(room: string): string {
-    return this.#guard(() => this.#views.etag(room));
+  etag(room: string): string | Promise<string> {
+    return this.#look(room, () => this.#views.etag(room));
   }
 
-  view(room: string): RoomView {
-    return this.#guard(() => this.#views.view(room));
+  view(room: string): RoomView | Promise<RoomView> {
+    return this.#look(room, () => this.#views.view(room));
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
@@ -92,7 +97,7 @@ export class FileStore implements Store {
   async check(): Promise<void> {
     const probe = path.join(this.#folder, LOCKS, `${process.pid}-${performance.now()}.probe`);
     try {
-      makeFolders(this.#folder, this.#disk);
+      makeFolders(this.#folder, LOCKS, this.#disk);
       await this.#disk.access(this.#folder, fs.constants.W_OK);
       const handle = await this.#disk.open(probe, 'wx');
       try {
@@ -135,24 +140,17 @@ export class FileStore implements Store {
       return await this.#locks.acquire(stem);
     } catch (error) {
       if (toErrno(error) !== 'ENOENT') throw error;
-      makeFolders(this.#folder, this.#disk);
+      makeFolders(this.#folder, LOCKS, this.#disk);
       return this.#locks.acquire(stem);
     }
   }
 
   /** Makes durable what a dead writer left, before its lock goes and readers see it. */
-  #settleDead(name: string): void {
+  #settleDead(name: string, baseBytes: number | undefined): void {
     this.#count.broken.add();
     this.#log.warn('broke the lock of a dead writer', { file: name });
     if (!this.#append.durable) return;
-    const file = path.join(this.#folder, `${name}.txt`);
-    if (!this.#disk.existsSync(file)) return;
-    const fd = this.#disk.openSync(file, 'r');
-    try {
-      this.#disk.fdatasyncSync(fd);
-    } finally {
-      this.#disk.closeSync(fd);
-    }
+    settleDead(path.join(this.#folder, `${name}.txt`), baseBytes, this.#disk);
   }
 
   /** Frees a room whose writer died, though nobody writes to it now. */
@@ -170,8 +168,18 @@ export class FileStore implements Store {
     this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
   }
 
-  #guard<T>(look: () => T): T {
+  #look<T>(room: string, look: () => T): T | Promise<T> {
     try {
+      return this.#inherited.has(toFileStem(room)) ? this.#lookLater(room, look) : look();
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  /** Looks once it is known whether the room's lock is a living one. */
+  async #lookLater<T>(room: string, look: () => T): Promise<T> {
+    try {
+      (await this.#acquire(toFileStem(room))).release();
       return look();
     } catch (error) {
       throw this.#toServiceError(error);
@@ -188,10 +196,4 @@ export class FileStore implements Store {
     const text = `the store can't do this now (${errno}); try again in a moment`;
     return new ServiceError('unavailable', text, error);
   }
-}
-
-/** Makes the rooms' folder and the locks' folder in it, and their names durable. */
-function makeFolders(folder: string, disk: Disk): void {
-  const made = disk.mkdirSync(path.join(folder, LOCKS), { recursive: true });
-  if (made !== undefined) void syncFolder(path.dirname(made), disk).catch(() => undefined);
 }

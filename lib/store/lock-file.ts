@@ -89,12 +89,19 @@ export class LockFile implements HeldLock {
 
   release(): void {
     this.#onRelease();
-    try {
-      if (this.isMine()) this.#disk.unlinkSync(this.#file);
-    } catch {
-      tryTruncate(this.#fd, this.#disk);
-    }
+    // Emptying the file in hand harms nobody, even where the lock is another's by now.
+    if (!this.#tryRemove()) tryTruncate(this.#fd, this.#disk);
     tryClose(this.#fd, this.#disk);
+  }
+
+  #tryRemove(): boolean {
+    try {
+      if (!this.isMine()) return false;
+      this.#disk.unlinkSync(this.#file);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }
 
@@ -137,7 +144,7 @@ export function readHolder(file: string, disk: Disk = realDisk): Holder | undefi
       identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
     };
   } finally {
-    disk.closeSync(fd);
+    tryClose(fd, disk);
   }
 }
 
@@ -158,10 +165,11 @@ function tryTruncate(fd: number, disk: Disk): void {
   }
 }
 
-function tryClose(fd: number, disk: Disk): void {
+/** Closes a handle, whatever close says: Linux lets it go in any case (close(2)). */
+export function tryClose(fd: number, disk: Disk): void {
   try {
     disk.closeSync(fd);
   } catch {
-    // Linux lets the handle go whatever close says (close(2)).
+    // It is gone.
   }
 }

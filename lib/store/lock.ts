@@ -30,6 +30,7 @@ import {
   readHolder,
   removeIfThere,
   TOUCH_MS,
+  tryClose,
 } from './lock-file.ts';
 import { StaleWatch } from './stale-watch.ts';
 
@@ -39,6 +40,9 @@ export const WAIT_MS = 10_000;
 /** A guard or a probe that is older than this belongs to nobody. */
 const LEFTOVER_MS = 24 * 3_600_000;
 
+/** The ending of a lock's file name. */
+const ENDING = '.lock';
+
 const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** What a lock folder calls back. */
@@ -46,10 +50,10 @@ export interface LockEvents {
   /** A lock was taken after a wait of so many milliseconds. */
   onWait(waitMs: number): void;
   /**
-   * A dead owner's lock is about to be removed: the last moment to make durable what it left. Where
-   * this throws, the lock stays.
+   * A dead owner's lock is about to be removed: the last moment to make durable what it left beyond
+   * the base. Where this throws, the lock stays.
    */
-  onBreak(name: string): void;
+  onBreak(name: string, baseBytes: number | undefined): void;
 }
 
 /** The locks of one folder, as this process takes them. */
@@ -105,13 +109,23 @@ export class LockFolder {
    */
   look(name: string): Holder | undefined {
     const file = this.#toFile(name);
-    return this.#disk.existsSync(file) ? readHolder(file, this.#disk) : undefined;
+    // Not existsSync: a look that fails must not pass for a room that nobody writes to.
+    const found = this.#disk.statSync(file, NO_THROW);
+    return found === undefined ? undefined : readHolder(file, this.#disk);
+  }
+
+  /** Names the locks that are held, or were left behind. */
+  list(): string[] {
+    const files = this.#disk.readdirSync(this.#folder);
+    return files
+      .filter((file) => file.endsWith(ENDING))
+      .map((file) => file.slice(0, -ENDING.length));
   }
 
   /** Removes what dead processes left beside the locks; a lock itself is judged when it is wanted. */
   sweep(): void {
     for (const file of this.#disk.readdirSync(this.#folder)) {
-      if (file.endsWith('.lock')) continue;
+      if (file.endsWith(ENDING)) continue;
       const leftover = path.join(this.#folder, file);
       const ageMs = Date.now() - (this.#disk.statSync(leftover, NO_THROW)?.mtimeMs ?? Number.NaN);
       if (ageMs > LEFTOVER_MS) removeIfThere(leftover, this.#disk);
@@ -124,7 +138,7 @@ export class LockFolder {
   }
 
   #toFile(name: string): string {
-    return path.join(this.#folder, `${name}.lock`);
+    return path.join(this.#folder, `${name}${ENDING}`);
   }
 
   #tryTake(file: string): LockFile | undefined {
@@ -142,7 +156,11 @@ export class LockFolder {
 
   /** Removes a dead lock: once, whoever else tries. */
   #breakStale(name: string, file: string, watch: StaleWatch): void {
-    const guard = path.join(this.#folder, `${toHash(`${file} ${watch.identity}`)}.break`);
+    // Not by its whole path: hosts and containers have the folder at different places.
+    const guard = path.join(
+      this.#folder,
+      `${toHash(`${path.basename(file)} ${watch.identity}`)}.break`,
+    );
     const fd = createExclusive(guard, this.#disk);
     if (fd === undefined) {
       // Somebody is at it. If that one died at it, its guard goes stale like any lock.
@@ -151,12 +169,13 @@ export class LockFolder {
       return;
     }
     try {
-      if (readHolder(file, this.#disk)?.identity !== watch.identity) return;
-      this.#events.onBreak(name);
+      const holder = readHolder(file, this.#disk);
+      if (holder === undefined || holder.identity !== watch.identity) return;
+      this.#events.onBreak(name, holder.baseBytes);
       // That took a while; this process may have stood still, and others may have been here.
       if (readHolder(file, this.#disk)?.identity === watch.identity) this.#disk.unlinkSync(file);
     } finally {
-      this.#disk.closeSync(fd);
+      tryClose(fd, this.#disk);
       removeIfThere(guard, this.#disk);
     }
   }

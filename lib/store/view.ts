@@ -13,6 +13,7 @@ import { toFileStem } from '../room/name.ts';
 import { findLastBreak, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { LockFolder } from './lock.ts';
+import { tryClose } from './lock-file.ts';
 import type { RoomView } from './store.ts';
 import { isSameState, type State, ViewCache } from './view-cache.ts';
 
@@ -92,7 +93,7 @@ export class Views {
     try {
       return this.#look(room, fd, file, isLast);
     } finally {
-      this.#disk.closeSync(fd);
+      tryClose(fd, this.#disk);
     }
   }
 
