@@ -52,6 +52,7 @@ export class Live {
   #stopWatch: (() => void) | undefined;
   #joined = 0;
   #ticks = 0;
+  readonly #late = new WeakSet<Place>();
   #isClosing = false;
 
   /** @param store where the rooms are; watched while there is a reader */
@@ -85,6 +86,7 @@ export class Live {
     const slot = this.#slots[this.#joined++ % PING_SLOTS]!;
     feed.places.add(place);
     slot.add(place);
+    if (this.#isClosing) this.#late.add(place);
     // The watch stands before the first look, so that no change falls between them.
     this.#stopWatch ??= this.#store.watch(
       () => this.#feeds.keys(),
@@ -109,10 +111,13 @@ export class Live {
   close(): void {
     this.#isClosing = true;
     clearInterval(this.#timer);
-    for (const feed of this.#feeds.values()) {
-      // A reader that lags goes on at its cursor elsewhere: nobody waits for it here.
-      for (const place of feed.places) if (place.isBlocked) place.end();
-      void this.#pump(feed);
+    for (const feed of this.#feeds.values()) void this.#pump(feed);
+  }
+
+  /** A reader that lags goes on at its cursor elsewhere, but who joins late comes from there. */
+  #end(feed: Feed): void {
+    for (const place of feed.places) {
+      if (!place.isBlocked || !this.#late.has(place)) place.end();
     }
   }
 
@@ -154,7 +159,7 @@ export class Live {
     } finally {
       feed.isPumping = false;
     }
-    if (this.#isClosing) for (const place of feed.places) if (!place.isBlocked) place.end();
+    if (this.#isClosing) this.#end(feed);
   }
 
   #pumpLater(feed: Feed, [leastMs, mostMs]: readonly [number, number]): void {

@@ -461,7 +461,21 @@ suite('a drain', () => {
     const slow = join(0, textFormat, { isFull: true });
     await settle();
     live.close();
+    await settle();
     assert.equal(slow.sink.endCount, 1);
+  });
+
+  test('ends a reader in the middle of a long way behind the piece that is on its way', async () => {
+    store.text = 'x'.repeat(99).concat('\n').repeat(3000);
+    const { gate, open } = makeGate();
+    store.readGate = gate;
+    const slow = join(0, textFormat, { isFull: true });
+    await settle();
+    live.close();
+    assert.equal(slow.sink.endCount, 0);
+    open();
+    await settle();
+    assert.deepEqual([slow.sink.frames.length, slow.sink.endCount], [1, 1]);
   });
 
   test('lets who joins have what there is, however slowly it takes it, and ends it then', async () => {
