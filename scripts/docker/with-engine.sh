@@ -45,6 +45,7 @@ start_engine() {
   engine_answers && return
   # dockerd writes firewall rules and never takes them back: what was there before is kept for stop_engine.
   iptables-save >"$run/iptables.before"
+  cat /proc/sys/net/ipv4/ip_forward >"$run/ip_forward.before"
   ip -o link show docker0 >/dev/null 2>&1 && touch "$run/docker0.before" || rm -f "$run/docker0.before"
   rm -f "$pidfile" "$run/docker.sock"
   say "starting dockerd (log: $run/dockerd.log)"
@@ -71,7 +72,22 @@ stop_engine() {
     sleep 0.2
   done
   [ -e "$run/docker0.before" ] || ip link delete docker0 2>/dev/null || true
+  # A table that did not exist before is not in what was kept: emptied first.
+  iptables-restore <<'RULES'
+*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+COMMIT
+RULES
   iptables-restore <"$run/iptables.before"
+  cat "$run/ip_forward.before" >/proc/sys/net/ipv4/ip_forward
   say 'dockerd stopped'
 }
 
