@@ -99,10 +99,22 @@ function toForms(file: string, body: Buffer): Asset[] {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 16);
   const forms = [toAsset(type, hash, body, undefined)];
   if (!COMPRESSIBLE.test(type)) return forms;
-  const quality = { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 5 } };
-  const packed = [zlib.brotliCompressSync(body, quality), zlib.gzipSync(body)];
+  const packed = [zlib.brotliCompressSync(body, toBrotliOptions(body)), zlib.gzipSync(body)];
   if (packed.some(({ length }) => length >= body.length)) return forms;
   return [...forms, ...CODINGS.map((coding, index) => toAsset(type, hash, packed[index]!, coding))];
+}
+
+/** A window no larger than the file: the default's tables are megabytes, made anew for each file. */
+function toBrotliOptions({ length }: Buffer): zlib.BrotliOptions {
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = zlib.constants;
+  const windowBits = Math.min(22, Math.max(10, Math.ceil(Math.log2(length + 1))));
+  return {
+    params: {
+      [BROTLI_PARAM_QUALITY]: 5,
+      [BROTLI_PARAM_LGWIN]: windowBits,
+      [BROTLI_PARAM_SIZE_HINT]: length,
+    },
+  };
 }
 
 function toAsset(type: string, hash: string, body: Buffer, coding: string | undefined): Asset {
