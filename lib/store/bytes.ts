@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { tryClose } from './lock-file.ts';
 
 const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
@@ -10,6 +11,9 @@ const TAIL_BYTES = 65_536;
 
 /** How much of a larger room is read at a time, in bytes. */
 const CHUNK_BYTES = 128 << 10;
+
+/** A part up to this length, as a room's tail, is read at once: the disk's cache has it. */
+const MAX_AT_ONCE_BYTES = 64 << 10;
 
 /** O_NONBLOCK: a pipe that somebody put there must not hold up the process. */
 const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
@@ -80,12 +84,28 @@ export async function* readChunks(
   to: number,
   disk: Disk = realDisk,
 ): AsyncGenerator<Buffer> {
+  if (to - from <= MAX_AT_ONCE_BYTES) {
+    if (to > from) yield readPart(file, inode, from, to, disk);
+    return;
+  }
   const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
   for (let at = from; at < to; ) {
     const length = Math.min(buffer.length, to - at);
     const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at, disk);
     yield buffer.subarray(0, bytesRead);
     at += bytesRead;
+  }
+}
+
+function readPart(file: string, inode: number, from: number, to: number, disk: Disk): Buffer {
+  const fd = openPlain(file, disk);
+  if (fd === undefined) throw toCutError();
+  try {
+    const bytes = readAt(fd, from, to - from, disk);
+    if (disk.fstatSync(fd).ino !== inode || bytes.length < to - from) throw toCutError();
+    return bytes;
+  } finally {
+    disk.closeSync(fd);
   }
 }
 
@@ -123,9 +143,15 @@ export function openPlain(file: string, disk: Disk = realDisk): number | undefin
     if (toErrno(error) === 'ENOENT') return undefined;
     throw error;
   }
-  if (disk.fstatSync(fd).isFile()) return fd;
-  disk.closeSync(fd);
-  throw new ServiceError('unavailable', 'the room is not a plain file');
+  try {
+    if (!disk.fstatSync(fd).isFile()) {
+      throw new ServiceError('unavailable', 'the room is not a plain file');
+    }
+    return fd;
+  } catch (error) {
+    tryClose(fd, disk);
+    throw error;
+  }
 }
 
 function toCutError(): ServiceError {
