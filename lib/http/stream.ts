@@ -7,7 +7,7 @@ import type { Format } from '../place.ts';
 import { formatCursor, parseCursor } from '../room/cursor.ts';
 import type { RoomView, Store } from '../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from './frames.ts';
-import type { Replier } from './reply.ts';
+import { IDLE_MS, type Replier } from './reply.ts';
 
 /** The bounds of `retry:`, so that the readers of a dead replica do not come back all at once. */
 const RETRY_MS = [500, 2500] as const;
@@ -141,6 +141,8 @@ function join(
   socket.on('drain', resume);
   response.once('close', () => {
     socket.off('drain', resume);
+    // The connection may outlive its stream, and is an idle one then like any other.
+    socket.setTimeout(IDLE_MS);
     reader.leave();
   });
 }
