@@ -1,54 +1,49 @@
+import { make } from './dom.js';
 import { memory } from './storage.js';
 
 /**
  * Turns the times in a room's lines into the reader's own.
  *
- * A line holds the server's wall clock and not its zone (contract §3). The page takes it for UTC,
- * the zone of the image, until it has sent a message: then the `Date` of the answer (always GMT)
- * beside the time in the stored line tells the zone, and the browser remembers it.
+ * A line holds the server's wall clock without its zone (contract §3). The page takes it for UTC,
+ * the image's zone, until the answer to a message tells: its `Date` is GMT, its line is not.
  */
-export class Clock extends EventTarget {
+class Clock extends EventTarget {
   #zoneMinutes = memory.get('zone', 0);
   #time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-  #day = new Intl.DateTimeFormat(undefined, {
-    weekday: 'long',
-    day: 'numeric',
-    month: 'long',
-    year: 'numeric',
-  });
+  #day = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 
-  /**
-   * @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`
-   * @returns {Date | undefined}
-   */
+  /** @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`; another gives nothing */
   toDate(time) {
-    const date = new Date(Date.parse(`${time.replace(' ', 'T')}Z`) - this.#zoneMinutes * 60_000);
+    const date = new Date(parse(time) - this.#zoneMinutes * 60_000);
     return Number.isNaN(date.valueOf()) ? undefined : date;
   }
 
-  /** @param {Date} date */
-  formatTime(date) {
-    return this.#time.format(date);
+  /** @param {Date} date @param {string} time as stored */
+  render(date, time) {
+    const attributes = { datetime: date.toISOString(), title: `${time} as stored` };
+    return make('time', attributes, this.#time.format(date));
   }
 
-  /** @param {Date} date */
-  formatDay(date) {
-    return this.#day.format(date);
+  /** @param {Date} [date] */
+  dayOf(date) {
+    return date ? this.#day.format(date) : '';
   }
 
-  /**
-   * Learns the server's zone; tells `change` when it is another than thought.
-   * @param {string} stored the time in a line
-   * @param {string | null} httpDate the `Date` of the answer that brought it
-   */
-  learn(stored, httpDate) {
-    const elapsed = Date.parse(`${stored.replace(' ', 'T')}Z`) - Date.parse(httpDate ?? '');
+  /** Learns the server's zone. @param {string} time as stored @param {string | null} httpDate */
+  learn(time, httpDate) {
+    const aheadMs = parse(time) - Date.parse(httpDate ?? '');
     // Zones are whole quarters of an hour; the rest is the time between writing and answering.
-    const zoneMinutes = Math.round(elapsed / 900_000) * 15;
-    if (!Number.isFinite(zoneMinutes) || Math.abs(zoneMinutes) > 14 * 60) return;
-    if (zoneMinutes === this.#zoneMinutes) return;
+    const zoneMinutes = Math.round(aheadMs / 900_000) * 15;
+    if (!(Math.abs(zoneMinutes) <= 840) || zoneMinutes === this.#zoneMinutes) return;
     this.#zoneMinutes = zoneMinutes;
     memory.set('zone', zoneMinutes);
     this.dispatchEvent(new Event('change'));
   }
 }
+
+/** @param {string} time */
+function parse(time) {
+  return Date.parse(`${time.replace(' ', 'T')}Z`);
+}
+
+export const clock = new Clock();

@@ -1,9 +1,11 @@
-import { textPath } from './address.js';
+import { pause } from './dom.js';
 import { takeStream } from './election.js';
+import { log } from './log.js';
+import { Refusal } from './reader.js';
 import { readStream } from './stream.js';
 import { Tabs } from './tabs.js';
 
-/** @typedef {import('./tabs.js').Status} Status */
+/** @import { Status } from './tabs.js' */
 
 const POLL_MS = 2_000;
 const HIDDEN_POLL_MS = 10_000;
@@ -11,22 +13,17 @@ const HIDDEN_POLL_MS = 10_000;
 const POLLING_MS = 15_000;
 const LONG_POLLING_MS = 120_000;
 const CHECK_MS = 10_000;
-/** Waking up after a silence longer than the pings' distance, a stream may be dead. */
+/** After a silence longer than the pings' distance, a stream may be dead. */
 const DOUBTFUL_MS = 20_000;
 
 /**
- * Keeps the log in step with the room: by a stream of its own, by the stream of another tab, or by
- * polling where streams don't come through. Before each it reads what it missed, so that no ending
- * of a stream, and no pause, loses a line.
+ * Keeps the log in step with the room: by a stream of its own, by another tab's, or by polling where
+ * streams don't come through. Before each it reads what it missed, so that no ending of a stream and
+ * no pause loses a line.
  */
-export class Connection extends EventTarget {
-  #url;
-  #log;
-  #tabs;
-  /** @type {Status} */
-  status = { state: 'connecting', server: '', reason: '' };
-  /** @type {AbortController} */
+class Connection extends EventTarget {
   #attempt = new AbortController();
+  #runs = 0;
   #isRunning = false;
   #heardAt = 0;
   #failures = 0;
@@ -35,46 +32,38 @@ export class Connection extends EventTarget {
   #pollingMs = POLLING_MS;
   /** Holds this leader's share of the browser's streams. @type {AbortController | undefined} */
   #share;
+  /** @type {Status} */
+  status = { state: 'connecting', server: '', reason: '' };
 
-  /**
-   * @param {string} room
-   * @param {import('./log.js').RoomLog} log
-   */
-  constructor(room, log) {
-    super();
-    this.#url = textPath(room);
-    this.#log = log;
-    this.#tabs = new Tabs(room, {
-      lead: (leads) => {
-        if (!leads) this.#giveBack();
-        this.#restart();
-      },
-      lines: (epoch, lines) => {
-        this.#heardAt = Date.now();
-        for (const line of lines) log.receive(epoch, line, true);
-      },
-      status: (status) => this.#show(status),
-      asked: () => this.#tabs.say({ status: this.status }),
-    });
-  }
+  #tabs = new Tabs({
+    lead: (leads) => {
+      if (!leads) this.#giveBack();
+      this.#attempt.abort();
+    },
+    lines: (epoch, lines) => {
+      this.#heardAt = Date.now();
+      for (const line of lines) log.receive(epoch, line, true);
+    },
+    status: (status) => this.#show(status),
+    asked: () => this.#tabs.say({ status: this.status }),
+  });
 
   start() {
-    addEventListener('pagehide', () => this.#stop());
-    addEventListener('pageshow', () => this.#begin());
-    addEventListener('online', () => this.#restart());
-    addEventListener('offline', () => this.#restart());
-    document.addEventListener('freeze', () => this.#stop());
-    document.addEventListener('resume', () => this.#begin());
+    const begin = () => this.#begin();
+    const stop = () => this.#stop();
+    const restart = () => this.#attempt.abort();
+    addEventListener('pagehide', stop);
+    addEventListener('pageshow', begin);
+    addEventListener('online', restart);
+    addEventListener('offline', restart);
+    document.addEventListener('freeze', stop);
+    document.addEventListener('resume', begin);
     document.addEventListener('visibilitychange', () => this.#wake());
-    setInterval(() => this.#check(), CHECK_MS);
-    this.#begin();
+    setInterval(() => document.hidden || !this.#isRunning || this.#tabs.check(), CHECK_MS);
+    begin();
   }
 
-  /**
-   * Tells the other tabs of lines that this one got first.
-   * @param {string} epoch
-   * @param {import('./line.js').Line[]} lines
-   */
+  /** Tells the other tabs of new lines. @param {string} epoch @param {import('./line.js').Line[]} lines */
   pass(epoch, lines) {
     this.#tabs.say({ epoch, lines });
   }
@@ -88,14 +77,91 @@ export class Connection extends EventTarget {
 
   #stop() {
     this.#isRunning = false;
+    this.#runs += 1;
     this.#tabs.stop();
     this.#giveBack();
-    this.#restart();
+    this.#attempt.abort();
   }
 
-  #giveBack() {
-    this.#share?.abort();
-    this.#share = undefined;
+  #wake() {
+    if (document.hidden) return;
+    if (Date.now() - this.#heardAt > DOUBTFUL_MS) this.#attempt.abort();
+    else log.catchUp().catch(() => this.#attempt.abort());
+  }
+
+  async #run() {
+    this.#runs += 1;
+    const run = this.#runs;
+    while (run === this.#runs) {
+      this.#attempt = new AbortController();
+      const { signal } = this.#attempt;
+      try {
+        await log.catchUp();
+        this.#failures = 0;
+        if (signal.aborted) continue;
+        if (!this.#tabs.leads) await this.#follow(signal);
+        else if (this.#strikes < 2 && (await this.#mayStream())) await this.#stream(signal);
+        else await this.#poll(signal);
+      } catch (error) {
+        this.#failures += 1;
+        this.#tell('offline', '', error instanceof Refusal ? error.message : '');
+        if (signal.aborted) await pause(spread(400));
+        else await pause(spread(Math.min(15_000, 400 * 2 ** this.#failures)), signal);
+      }
+    }
+  }
+
+  /** Waits, while another tab leads. @param {AbortSignal} signal */
+  async #follow(signal) {
+    this.#tabs.say({ asks: true });
+    await pause(2 ** 31 - 1, signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #stream(signal) {
+    let isGreeted = false;
+    // Nobody waits for the first word of a stream that may never come through.
+    const polling = setInterval(() => {
+      if (!isGreeted) log.catchUp().catch(() => {});
+    }, POLL_MS);
+    const ending = await readStream({
+      cursor: log.cursor,
+      signal,
+      greeted: (server) => {
+        isGreeted = true;
+        this.#tell('live', server, '');
+      },
+      heard: () => {
+        const wasSilent = Date.now() - this.#heardAt > CHECK_MS;
+        this.#heardAt = Date.now();
+        if (wasSilent) this.#tabs.say({ status: this.status });
+      },
+      received: (epoch, line) => log.receive(epoch, line),
+    });
+    clearInterval(polling);
+    if (isGreeted) {
+      this.#strikes = 0;
+      this.#pollingMs = POLLING_MS;
+    }
+    if (ending === 'refused') this.#strikes += 1;
+    if (ending === 'swallowed') this.#strikes = 2;
+    if (ending === 'reset') await log.openTail();
+    if (signal.aborted) return;
+    this.#tell('connecting', '', '');
+    // A server that goes down ends all its streams at once; they need not all come back at once.
+    await pause(spread(600), signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #poll(signal) {
+    const end = Date.now() + this.#pollingMs;
+    this.#pollingMs = Math.min(LONG_POLLING_MS, this.#pollingMs * 2);
+    while (Date.now() < end && !signal.aborted) {
+      this.#tell('polling', '', '');
+      await pause(document.hidden ? HIDDEN_POLL_MS : POLL_MS, signal);
+      await log.catchUp();
+    }
+    this.#strikes = 1;
   }
 
   /** Whether this leader may hold a stream. */
@@ -108,97 +174,9 @@ export class Connection extends EventTarget {
     return true;
   }
 
-  /** Ends what is being waited for, so that everything is looked at anew. */
-  #restart() {
-    this.#attempt.abort();
-  }
-
-  #wake() {
-    if (document.hidden) return;
-    if (Date.now() - this.#heardAt > DOUBTFUL_MS) this.#restart();
-    else this.#log.catchUp().catch(() => this.#restart());
-  }
-
-  #check() {
-    if (document.hidden || !this.#isRunning) return;
-    this.#tabs.check();
-  }
-
-  async #run() {
-    while (this.#isRunning) {
-      const attempt = new AbortController();
-      this.#attempt = attempt;
-      try {
-        await this.#log.catchUp();
-        this.#failures = 0;
-        if (attempt.signal.aborted) continue;
-        if (!this.#tabs.leads) await this.#follow(attempt.signal);
-        else if (this.#strikes < 2 && (await this.#mayStream())) await this.#stream(attempt.signal);
-        else await this.#poll(attempt.signal);
-      } catch (error) {
-        this.#failures += 1;
-        const isRefusal = error instanceof Error && 'status' in error;
-        this.#tell('offline', '', isRefusal ? error.message : '');
-        const backoffMs = Math.min(15_000, 400 * 2 ** this.#failures);
-        if (!attempt.signal.aborted) await pause(spread(backoffMs), attempt.signal);
-        else await pause(spread(400));
-      }
-    }
-  }
-
-  /** @param {AbortSignal} signal */
-  async #stream(signal) {
-    let isGreeted = false;
-    // Nobody waits for the first word of a stream that may never come through.
-    const polling = setInterval(() => {
-      if (!isGreeted) this.#log.catchUp().catch(() => {});
-    }, POLL_MS);
-    const ending = await readStream({
-      url: this.#url,
-      cursor: this.#log.cursor,
-      signal,
-      greeted: (server) => {
-        isGreeted = true;
-        this.#tell('live', server, '');
-      },
-      heard: () => {
-        const isStale = Date.now() - this.#heardAt > CHECK_MS;
-        this.#heardAt = Date.now();
-        if (isStale) this.#tabs.say({ status: this.status });
-      },
-      received: (epoch, line) => this.#log.receive(epoch, line),
-    });
-    clearInterval(polling);
-    if (isGreeted) {
-      this.#strikes = 0;
-      this.#pollingMs = POLLING_MS;
-    }
-    if (ending === 'refused') this.#strikes += 1;
-    if (ending === 'swallowed') this.#strikes = 2;
-    if (ending === 'reset') await this.#log.openTail();
-    if (signal.aborted) return;
-    this.#tell('connecting', '', '');
-    // A server that goes down ends all its streams at once; they need not all come back at once.
-    await pause(spread(600), signal);
-  }
-
-  /** @param {AbortSignal} signal */
-  async #poll(signal) {
-    const end = Date.now() + this.#pollingMs;
-    this.#pollingMs = Math.min(LONG_POLLING_MS, this.#pollingMs * 2);
-    while (Date.now() < end && !signal.aborted) {
-      this.#heardAt = Date.now();
-      this.#tell('polling', '', '');
-      await pause(document.hidden ? HIDDEN_POLL_MS : POLL_MS, signal);
-      await this.#log.catchUp();
-    }
-    this.#strikes = 1;
-  }
-
-  /** @param {AbortSignal} signal */
-  async #follow(signal) {
-    this.#tabs.say({ isNew: true });
-    await pause(2 ** 31 - 1, signal);
+  #giveBack() {
+    this.#share?.abort();
+    this.#share = undefined;
   }
 
   /** @param {Status['state']} state @param {string} server @param {string} reason */
@@ -215,25 +193,9 @@ export class Connection extends EventTarget {
   }
 }
 
+export const connection = new Connection();
+
 /** Half as much to half as much again. @param {number} ms */
 function spread(ms) {
   return ms * (0.5 + Math.random());
-}
-
-/**
- * @param {number} ms
- * @param {AbortSignal} [signal] cuts the pause short
- * @returns {Promise<void>}
- */
-export function pause(ms, signal) {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve();
-    const timer = setTimeout(done, ms);
-    function done() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    }
-    signal?.addEventListener('abort', done);
-  });
 }

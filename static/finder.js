@@ -1,43 +1,31 @@
-import { byId, make } from './dom.js';
+import { byId, make, onSubmit } from './dom.js';
 import { parseLine } from './line.js';
+import { log } from './log.js';
+import { reader } from './reader.js';
+import { markerOf, renderMessage } from './text.js';
 
-/** @typedef {import('./line.js').Line} Line */
-
-/** Read at a time, in bytes. */
+/** Read at a time. */
 const PIECE_BYTES = 1_048_576;
 /** Hits shown before it asks whether to go on. */
 const HITS = 100;
 
 /** Finds words in the whole room, from its end to its beginning, without keeping it in memory. */
-export class Finder {
-  #panel = byId('finder', HTMLElement);
-  #form = byId('find', HTMLFormElement);
+class Finder {
+  #panel = byId('finder');
   #input = byId('words', HTMLInputElement);
   #progress = byId('find-progress', HTMLProgressElement);
-  #summary = byId('find-summary', HTMLElement);
-  #hits = byId('hits', HTMLElement);
-  #more = byId('find-more', HTMLButtonElement);
-  #toggle = byId('find-toggle', HTMLButtonElement);
-  #reader;
-  #log;
+  #summary = byId('find-summary');
+  #hits = byId('hits');
+  #more = byId('find-more');
+  #toggle = byId('find-toggle');
   #search = new AbortController();
 
-  /**
-   * @param {import('./reader.js').RoomReader} reader
-   * @param {import('./log.js').RoomLog} log
-   */
-  constructor(reader, log) {
-    this.#reader = reader;
-    this.#log = log;
+  constructor() {
     this.#toggle.addEventListener('click', () => this.#open(Boolean(this.#panel.hidden)));
-    byId('find-close', HTMLButtonElement).addEventListener('click', () => this.#open(false));
-    this.#form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#start();
-    });
+    byId('find-close').addEventListener('click', () => this.#open(false));
+    onSubmit('find', () => this.#start());
     document.addEventListener('keydown', (event) => {
-      const isTyping =
-        event.target instanceof HTMLElement && event.target.matches('input, textarea');
+      const isTyping = event.target instanceof Element && event.target.matches('input, textarea');
       if (event.key === 'Escape' && !this.#panel.hidden) this.#open(false);
       if (event.key !== '/' || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
@@ -59,7 +47,7 @@ export class Finder {
     this.#search = new AbortController();
     const words = this.#input.value.trim().toLowerCase();
     this.#hits.replaceChildren();
-    if (words) void this.#run(words, this.#log.cursor.offset, 0, this.#search.signal);
+    if (words) void this.#run(words, log.cursor.offset, 0, this.#search.signal);
   }
 
   /**
@@ -69,21 +57,19 @@ export class Finder {
    * @param {AbortSignal} signal
    */
   async #run(words, from, found, signal) {
-    const size = this.#log.cursor.offset;
     let at = from;
     let count = found;
     this.#more.hidden = true;
     this.#progress.hidden = false;
     try {
       while (at > 0 && count < found + HITS) {
-        const page = await this.#reader.before(at, PIECE_BYTES, signal);
-        const hits = page.lines.filter((line) => line.text.toLowerCase().includes(words));
-        hits.reverse();
+        const page = await reader.before(at, PIECE_BYTES, signal);
+        const hits = page.lines.filter(({ text }) => text.toLowerCase().includes(words)).reverse();
         const shown = hits.slice(0, found + HITS - count);
-        this.#hits.append(...shown.map((line) => this.#render(line, words)));
+        this.#hits.append(...shown.map((line) => renderHit(line, words)));
         count += shown.length;
         at = shown.length < hits.length ? (shown.at(-1)?.start ?? 0) : page.start;
-        this.#progress.value = size ? 1 - at / size : 1;
+        this.#progress.value = 1 - at / log.cursor.offset;
         this.#summary.textContent = `${summaryOf(count)} so far…`;
       }
       this.#summary.textContent = at > 0 ? `The last ${summaryOf(count)}` : summaryOf(count);
@@ -91,24 +77,21 @@ export class Finder {
       this.#more.onclick = () => void this.#run(words, at, count, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const reason = error instanceof Error ? error.message : '';
-      this.#summary.textContent = `The search stopped: ${reason}`;
+      this.#summary.textContent = `The search stopped: ${Object(error).message}`;
     }
     this.#progress.hidden = true;
   }
+}
 
-  /** @param {Line} line @param {string} words */
-  #render(line, words) {
-    const { time, name, message } = parseLine(line.text);
-    const link = make('a', { href: `#${line.start}` });
-    const label = make('bdi', { class: 'name' }, name);
-    const head = make('span', { class: 'hit-head' }, label, ' ', make('time', {}, time));
-    link.append(
-      head,
-      make('span', { class: 'excerpt', dir: 'auto' }, ...excerptOf(message, words)),
-    );
-    return make('li', {}, link);
-  }
+/** @param {import('./line.js').Line} line @param {string} words */
+function renderHit({ start, text }, words) {
+  const { time, name, message } = parseLine(text);
+  const from = Math.max(0, message.toLowerCase().indexOf(words) - 60);
+  const excerpt = message.slice(from, from + 240).replaceAll('↵', ' ');
+  const head = make('span', {}, make('b', { dir: 'auto' }, name), ' ', make('time', {}, time));
+  const body = make('span', { class: 'excerpt', dir: 'auto' }, from ? '…' : '');
+  body.append(renderMessage(excerpt, markerOf(words, false)));
+  return make('li', {}, make('a', { href: `#${start}` }, head, body));
 }
 
 /** @param {number} count */
@@ -116,17 +99,4 @@ function summaryOf(count) {
   return count === 1 ? '1 message' : `${count || 'No'} messages`;
 }
 
-/**
- * The words, marked, with some text around them.
- * @param {string} message
- * @param {string} words
- */
-function excerptOf(message, words) {
-  const text = message.replaceAll('↵', ' ');
-  const index = text.toLowerCase().indexOf(words);
-  if (index < 0) return [text.slice(0, 160)];
-  const from = Math.max(0, index - 60);
-  const end = index + words.length;
-  const before = `${from ? '…' : ''}${text.slice(from, index)}`;
-  return [before, make('mark', {}, text.slice(index, end)), text.slice(end, end + 120)];
-}
+export const finder = new Finder();

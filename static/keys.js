@@ -5,29 +5,20 @@
  */
 export function walkMessages(scroller) {
   scroller.addEventListener('keydown', (event) => {
-    const steps = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    const isOurs = event.target === scroller || isTime(event.target);
-    if (!steps || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
-    const links = [...scroller.querySelectorAll('#rows .time')].filter(isTime);
-    const current = isTime(event.target) ? links.indexOf(event.target) : -1;
-    const next = links[current < 0 ? lastInSight(links, scroller) : current + steps];
-    if (!next) return;
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const { target } = event;
+    const isLink = target instanceof HTMLAnchorElement && target.matches('.time');
+    const isOurs = isLink || target === scroller;
+    if (!step || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
+    /** @type {NodeListOf<HTMLAnchorElement>} */
+    const found = scroller.querySelectorAll('a.time');
+    const links = [...found];
+    const { bottom } = scroller.getBoundingClientRect();
+    const next = isLink
+      ? links[links.indexOf(target) + step]
+      : links.findLast((link) => link.getBoundingClientRect().bottom <= bottom);
     event.preventDefault();
-    next.focus({ preventScroll: true });
-    next.closest('.row')?.scrollIntoView({ block: 'nearest' });
+    next?.focus({ preventScroll: true });
+    next?.closest('.row')?.scrollIntoView({ block: 'nearest' });
   });
-}
-
-/**
- * @param {unknown} target
- * @returns {target is HTMLAnchorElement}
- */
-function isTime(target) {
-  return target instanceof HTMLAnchorElement && target.matches('.time');
-}
-
-/** @param {HTMLElement[]} links @param {HTMLElement} scroller */
-function lastInSight(links, scroller) {
-  const { bottom } = scroller.getBoundingClientRect();
-  return links.findLastIndex((link) => link.getBoundingClientRect().bottom <= bottom);
 }

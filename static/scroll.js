@@ -1,69 +1,59 @@
-/** How near its end counts as at its end, in pixels. */
+import { byId } from './dom.js';
+
+/** How near its end counts as at its end. */
 const SLACK_PX = 48;
 
 /**
- * Where the reader is in the scroller: keeps them at the bottom while they are there, and keeps
- * what they look at in place while rows come and go above it.
+ * Where the reader is: keeps them at the bottom while they are there, and keeps what they look at in
+ * place while rows come and go above it.
  */
-export class Scroll extends EventTarget {
-  #box;
-  #isStuck = true;
+class Scroll extends EventTarget {
+  #box = byId('scroller');
+  /** Whether the reader is at the bottom. */
+  isStuck = true;
   #top = 0;
   /** Whether the room ends where the rows end; only there one stays at the bottom. */
   endsHere = true;
 
-  /**
-   * @param {HTMLElement} box what scrolls
-   * @param {HTMLElement} content what grows in it
-   */
-  constructor(box, content) {
+  constructor() {
     super();
-    this.#box = box;
-    box.addEventListener('scroll', () => this.#look(), { passive: true });
-    const resized = new ResizeObserver(() => this.#isStuck && this.toBottom());
-    resized.observe(box);
-    resized.observe(content);
+    this.#box.addEventListener('scroll', () => this.#look(), { passive: true });
+    const resized = new ResizeObserver(() => this.isStuck && this.toBottom());
+    resized.observe(this.#box);
+    resized.observe(byId('content'));
   }
 
-  /** Whether the reader is at the bottom. */
-  get isStuck() {
-    return this.#isStuck;
-  }
-
-  /** Whether less than a screen or so is left above. */
+  /** Whether little more than a screen is left above. */
   get isNearTop() {
     return this.#box.scrollTop < this.#box.clientHeight + 400;
   }
 
-  /** Whether less than a screen or so is left below. */
+  /** Whether little more than a screen is left below. */
   get isNearBottom() {
     return this.#below() < this.#box.clientHeight + 400;
   }
 
   toBottom() {
-    this.#isStuck = true;
+    this.isStuck = true;
     this.#box.scrollTop = this.#box.scrollHeight;
     this.#top = this.#box.scrollTop;
   }
 
-  /** @param {HTMLElement} element shown in the middle */
+  /** Shows an element in the middle. @param {HTMLElement} element */
   toElement(element) {
-    this.#isStuck = false;
+    this.isStuck = false;
     element.scrollIntoView({ block: 'center' });
     this.#look();
   }
 
-  /**
-   * Changes rows without moving those that are in sight.
-   * @param {() => void} change
-   */
+  /** Changes rows without moving those in sight. @param {() => void} change */
   preserve(change) {
     const { top } = this.#box.getBoundingClientRect();
-    const rows = this.#box.querySelectorAll('.row');
-    const anchor = [...rows].find((row) => row.getBoundingClientRect().bottom > top);
+    const rows = [...this.#box.querySelectorAll('.row')];
+    const anchor = rows.find((row) => row.getBoundingClientRect().bottom > top);
     const before = anchor?.getBoundingClientRect().top ?? 0;
     change();
-    if (this.#isStuck) this.toBottom();
+    if (this.isStuck) this.toBottom();
     else if (anchor?.isConnected) {
       this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
     }
@@ -75,11 +65,13 @@ export class Scroll extends EventTarget {
   }
 
   #look() {
-    // Growth below moves nobody: only one who scrolls up themselves leaves the bottom.
+    // Growth below moves nobody: only one who scrolls up leaves the bottom.
     const hasMovedUp = this.#box.scrollTop < this.#top - 1;
     this.#top = this.#box.scrollTop;
-    if (this.endsHere && this.#below() < SLACK_PX) this.#isStuck = true;
-    else if (hasMovedUp) this.#isStuck = false;
+    if (this.endsHere && this.#below() < SLACK_PX) this.isStuck = true;
+    else if (hasMovedUp) this.isStuck = false;
     this.dispatchEvent(new Event('move'));
   }
 }
+
+export const scroll = new Scroll();

@@ -1,48 +1,39 @@
-/**
- * What the page remembers, as JSON under keys that begin with `chat.`. A browser that refuses
- * storage (private mode, full quota) costs the memory, never the chat.
- */
-export class Memory {
+/** What the page remembers, as JSON. A browser that refuses storage costs the memory, no more. */
+class Memory {
   #area;
 
-  /** @param {'localStorage' | 'sessionStorage'} area the latter is this tab's own */
+  /** @param {'localStorage' | 'sessionStorage'} area */
   constructor(area) {
     try {
       this.#area = window[area];
-    } catch {
-      this.#area = undefined;
-    }
+    } catch {}
   }
 
   /**
    * @template T
    * @param {string} key
-   * @param {T} fallback what an absent or broken entry counts as; its type is taken on trust
+   * @param {T} fallback for an absent or broken entry
    * @returns {T}
    */
   get(key, fallback) {
     try {
-      const stored = this.#area?.getItem(`chat.${key}`);
-      return stored ? JSON.parse(stored) : fallback;
+      return JSON.parse(this.#area?.getItem(`chat.${key}`) ?? '') ?? fallback;
     } catch {
       return fallback;
     }
   }
 
-  /**
-   * @param {string} key
-   * @param {unknown} value undefined, `''` and `[]` remove the entry
-   */
+  /** @param {string} key @param {unknown} value `''`, `[]` and undefined remove the entry */
   set(key, value) {
-    const empty = value === undefined || value === '' || (Array.isArray(value) && !value.length);
+    const json = JSON.stringify(value);
     try {
-      if (empty) this.#area?.removeItem(`chat.${key}`);
-      else this.#area?.setItem(`chat.${key}`, JSON.stringify(value));
+      if (!json || json === '""' || json === '[]') this.#area?.removeItem(`chat.${key}`);
+      else this.#area?.setItem(`chat.${key}`, json);
     } catch {}
   }
 }
 
 /** Shared by all tabs. */
 export const memory = new Memory('localStorage');
-/** This tab's own; survives a reload. */
+/** This tab's own, through reloads. */
 export const tabMemory = new Memory('sessionStorage');

@@ -1,95 +1,76 @@
+import { room } from './address.js';
 import { elect } from './election.js';
 
 /**
- * @typedef {import('./line.js').Line} Line
+ * @import { Line } from './line.js'
  * @typedef {{ state: 'connecting' | 'live' | 'polling' | 'offline', server: string,
  *   reason: string }} Status
- * @typedef {{ lines?: Line[], epoch?: string, status?: Status, isNew?: true }} Message
+ * @typedef {{ lines?: Line[], epoch?: string, status?: Status, asks?: true }} Message
  * @typedef {{ lead: (leads: boolean) => void, lines: (epoch: string, lines: Line[]) => void,
  *   status: (status: Status) => void, asked: () => void }} Listeners
  */
 
-/** A leader speaks every 15 s, with the server's ping; one silent for this long is frozen. */
+/** A leader speaks every 15 s, with the server's ping; one silent this long is frozen. */
 const SILENCE_MS = 45_000;
 
 /**
- * The tabs that show one room. One of them leads: it holds the stream, and tells the others every
- * line and what the connection is like. Browsers allow a host six connections, so ten tabs could
- * not have a stream each.
+ * The tabs that show one room. One leads: it holds the stream, and tells the others every line and
+ * how the connection is. Ten tabs could not have a stream each.
  */
 export class Tabs {
-  #room;
   #listeners;
   /** @type {BroadcastChannel | undefined} */
   #channel;
-  /** @type {AbortController | undefined} */
-  #candidacy;
-  /** @type {() => void} */
+  #candidacy = new AbortController();
   #takeLead = () => {};
-  #heardAt = Date.now();
-  #leads = false;
+  #heardAt = 0;
+  leads = false;
 
-  /**
-   * @param {string} room
-   * @param {Listeners} listeners
-   */
-  constructor(room, listeners) {
-    this.#room = room;
+  /** @param {Listeners} listeners */
+  constructor(listeners) {
     this.#listeners = listeners;
-  }
-
-  get leads() {
-    return this.#leads;
   }
 
   /** Joins the other tabs. */
   start() {
-    if (this.#candidacy) return;
-    const candidacy = new AbortController();
-    this.#candidacy = candidacy;
-    const channel = new BroadcastChannel(`chat.${this.#room}`);
-    this.#channel = channel;
-    channel.addEventListener('message', (event) => this.#hear(event.data));
-    candidacy.signal.addEventListener('abort', () => channel.close());
+    this.#candidacy = new AbortController();
+    this.#channel = new BroadcastChannel(`chat.${room}`);
+    this.#channel.addEventListener('message', ({ data }) => this.#hear(data));
     this.#heardAt = Date.now();
+    const { signal } = this.#candidacy;
     const changed = (/** @type {boolean} */ leads) => {
-      this.#leads = leads;
-      this.#heardAt = Date.now();
+      if (signal.aborted) return;
+      this.leads = leads;
       this.#listeners.lead(leads);
     };
-    this.#takeLead = elect(`chat.room.${this.#room}`, changed, candidacy.signal);
-    this.say({ isNew: true });
+    this.#takeLead = elect(`chat.room.${room}`, changed, signal);
   }
 
-  /** Leaves them: the page is closed, or put away and perhaps shown again. */
+  /** Leaves them, for good or until the page is shown again. */
   stop() {
-    this.#candidacy?.abort();
-    this.#candidacy = undefined;
-    this.#leads = false;
+    this.#candidacy.abort();
+    this.#channel?.close();
+    this.#channel = undefined;
+    this.leads = false;
   }
 
   /** @param {Message} message */
   say(message) {
-    if (this.#candidacy) this.#channel?.postMessage(message);
+    this.#channel?.postMessage(message);
   }
 
-  /** Takes the lead if the leader has gone quiet: a browser may freeze a tab in the background. */
+  /** Takes the lead from a leader gone quiet: browsers freeze tabs in the background. */
   check() {
-    if (this.#leads || Date.now() - this.#heardAt < SILENCE_MS) return;
+    if (this.leads || Date.now() - this.#heardAt < SILENCE_MS) return;
     this.#heardAt = Date.now();
     this.#takeLead();
   }
 
   /** @param {Message} message */
-  #hear({ lines, epoch, status, isNew }) {
-    if (lines && epoch) {
-      this.#heardAt = Date.now();
-      this.#listeners.lines(epoch, lines);
-    }
-    if (isNew && this.#leads) this.#listeners.asked();
-    if (status && !this.#leads) {
-      this.#heardAt = Date.now();
-      this.#listeners.status(status);
-    }
+  #hear({ lines, epoch, status, asks }) {
+    this.#heardAt = Date.now();
+    if (lines && epoch) this.#listeners.lines(epoch, lines);
+    if (asks && this.leads) this.#listeners.asked();
+    if (status && !this.leads) this.#listeners.status(status);
   }
 }

@@ -1,72 +1,51 @@
 import { make } from './dom.js';
 
-/** What a message looks like: its links, its line breaks and the names it mentions. */
+/** What a message looks like: its links, its line breaks, and what is marked. */
 
-// No bidi control in a link: it could show an address that is not the one it leads to.
+// No bidi control is part of a link: it could show another address than the one it leads to.
 const LINK = /\bhttps?:\/\/[^\s<>"“”«»`↵\p{Cc}\p{Cf}]+/giu;
 
-/**
- * @param {string} message as stored
- * @param {RegExp | undefined} mention from mentionOf
- * @returns {DocumentFragment}
- */
-export function renderMessage(message, mention) {
+/** @param {string} message as stored @param {RegExp | undefined} marker what to mark */
+export function renderMessage(message, marker) {
   const fragment = document.createDocumentFragment();
   let end = 0;
   for (const match of message.matchAll(LINK)) {
-    const link = trimLink(match[0]);
-    if (!isWebAddress(link)) continue;
-    appendPlain(fragment, message.slice(end, match.index), mention);
-    const attributes = { href: link, rel: 'noopener noreferrer nofollow', target: '_blank' };
-    fragment.append(make('a', { ...attributes, dir: 'ltr' }, link));
-    end = match.index + link.length;
+    const href = trimLink(match[0]);
+    if (!URL.canParse(href)) continue;
+    appendPlain(fragment, message.slice(end, match.index), marker);
+    const rel = 'noopener noreferrer nofollow';
+    fragment.append(make('a', { href, rel, target: '_blank', dir: 'ltr' }, href));
+    end = match.index + href.length;
   }
-  appendPlain(fragment, message.slice(end), mention);
+  appendPlain(fragment, message.slice(end), marker);
   return fragment;
 }
 
-/**
- * Finds a name in messages, as a word of its own, with or without `@`.
- * @param {string} name
- * @returns {RegExp | undefined} nothing for nobody's name
- */
-export function mentionOf(name) {
-  if (!name) return undefined;
-  const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-  return new RegExp(`(?<![\\p{L}\\p{N}_])@?${literal}(?![\\p{L}\\p{N}_])`, 'giu');
+/** Finds some words, or a name: as a word of its own. @param {string} words @param {boolean} isName */
+export function markerOf(words, isName) {
+  const literal = words.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  const source = isName ? `(?<![\\p{L}\\p{N}_])@?${literal}(?![\\p{L}\\p{N}_])` : literal;
+  return words ? new RegExp(source, 'giu') : undefined;
 }
 
-/**
- * A sentence's punctuation after a link isn't the link's, and a bracket only where it opened one.
- * @param {string} link
- */
+/** Leaves a sentence's punctuation out, and brackets that no link opened. @param {string} link @returns {string} */
 function trimLink(link) {
-  let trimmed = link;
-  for (;;) {
-    const last = trimmed.at(-1) ?? '';
-    const open = { ')': '(', ']': '[', '}': '{' }[last];
-    const isUnmatched = open && trimmed.split(open).length < trimmed.split(last).length;
-    if (!isUnmatched && !/[.,;:!?'’*_]/.test(last)) return trimmed;
-    trimmed = trimmed.slice(0, -1);
-  }
-}
-
-/** @param {string} link */
-function isWebAddress(link) {
-  const url = URL.canParse(link) ? new URL(link) : undefined;
-  return url?.protocol === 'https:' || url?.protocol === 'http:';
+  const last = link.at(-1) ?? '';
+  const open = { ')': '(', ']': '[', '}': '{' }[last];
+  const isUnmatched = open && link.split(open).length < link.split(last).length;
+  return isUnmatched || /[.,;:!?'’*_]/.test(last) ? trimLink(link.slice(0, -1)) : link;
 }
 
 /**
  * @param {DocumentFragment} fragment
  * @param {string} text
- * @param {RegExp | undefined} mention
+ * @param {RegExp | undefined} marker
  */
-function appendPlain(fragment, text, mention) {
+function appendPlain(fragment, text, marker) {
   for (const [number, part] of text.split('↵').entries()) {
-    if (number) fragment.append(make('br'));
+    if (number) fragment.append(make('br', {}));
     let end = 0;
-    for (const match of mention ? part.matchAll(mention) : []) {
+    for (const match of marker ? part.matchAll(marker) : []) {
       fragment.append(part.slice(end, match.index), make('mark', {}, match[0]));
       end = match.index + match[0].length;
     }

@@ -103,15 +103,12 @@ test('a client like the handed-out one talks with the page, and never freezes', 
   );
   const theirs = await serve(t, { env: { CHAT_STATIC: frontEnd } });
   const ours = await serve(t, { store: theirs.store });
-  const room = 'שיחה %2F 100%25';
-  const address = encodeURIComponent('שיחה / 100%');
+  const room = 'שיחה / 100%';
+  const address = encodeURIComponent(room);
   const { page: client, faults } = await openAs(browser, `${theirs.url}/${address}`);
   const { page } = await openAs(browser, `${ours.url}/${address}`, { name: 'dana' });
-  assert.equal(
-    await page.locator('h1').textContent(),
-    decodeURIComponent(encodeURI(room)).replaceAll(' %2F ', ' / ').replace('%25', '%'),
-  );
   await waitForState(page, 'live');
+  assert.equal(await page.locator('h1').textContent(), room);
   await client.locator('[name=username]').fill('omri');
   await client.locator('[name=msg]').fill('שלום & hi = 100% + more');
   await client.getByText('Send').click();
@@ -233,7 +230,7 @@ test('links, mentions, days, names and line breaks are shown as such', { skip },
   assert.equal(await time.innerText(), '01:58');
   assert.equal(await time.getAttribute('datetime'), '2018-02-25T23:58:51.000Z');
   assert.equal(await time.getAttribute('title'), '2018-02-25 23:58:51 as stored');
-  assert.equal(await page.locator('.row.head').count(), 2);
+  assert.equal(await page.locator('.row.head').count(), 3);
   for (const part of await page.locator('#rows .text').all()) {
     assert.equal(await part.getAttribute('dir'), 'auto');
   }
@@ -297,6 +294,7 @@ test('a room is reached by name, whatever is in it', { skip }, async (t) => {
   await page.locator('#room').fill(name);
   await page.locator('#room').press('Enter');
   await page.waitForURL(`${server.url}/${encodeURIComponent(name)}`);
+  await waitForState(page, 'live');
   assert.equal(await page.locator('h1').textContent(), name);
   await say(page, 'found it');
   await waitForText(page, 'found it');
