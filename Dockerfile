@@ -23,7 +23,7 @@ COPY scripts scripts
 COPY lib lib
 RUN npm run build
 
-FROM scratch
+FROM scratch AS chat
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="chat" \
@@ -47,3 +47,18 @@ STOPSIGNAL SIGTERM
 # while the process drains.
 HEALTHCHECK --interval=3s --timeout=4s --start-period=10s --retries=3 CMD ["node", "-e", "require('node:http').get({port:process.env.PORT||8080,path:'/-/ready',timeout:3000},(a)=>process.exit(a.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
 ENTRYPOINT ["node", "/chat/dist/server.js"]
+
+# The package that CHAT_STORE=mysql://… needs, in the version of the lock file.
+FROM node:26-slim AS driver
+WORKDIR /chat
+COPY package.json package-lock.json .npmrc ./
+RUN npm pkg set "dependencies.mysql2=$(node -p 'require("./package.json").devDependencies.mysql2')" \
+ && npm pkg delete devDependencies peerDependencies peerDependenciesMeta \
+ && npm install --ignore-scripts
+
+# The service with that package: docker build --target mysql .
+FROM chat AS mysql
+COPY --from=driver /chat/node_modules node_modules
+
+# What `docker build .` makes: the service alone.
+FROM chat
