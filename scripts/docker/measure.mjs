@@ -98,11 +98,8 @@ async function deliver(readers, messageCount) {
   const delays = [];
   for (const reader of readers) reader.delays = delays;
   for (let n = 0; n < messageCount; n += 1) {
-    const body = `username=measure&message=sent+at+${performance.now().toFixed(3)}`;
-    await ask(
-      { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
-      body,
-    );
+    const { body, ...options } = post();
+    await ask(options, body);
     await pause(100);
   }
   for (let n = 0; n < 100 && delays.length < messageCount * readers.length; n += 1) await pause(50);
