@@ -1,33 +1,33 @@
-// Two servers under the same load, in turns of a fifth of a second: a machine that is fast now and
-// slow in a second is so for both. The load is wrk, stopped and woken by signals.
+// Servers under the same load, in turns of a fifth of a second: a machine that is fast now and slow
+// in a second is so for all of them. The load is wrk, stopped and woken by signals.
 import { cores, pause, readCpuMs, run } from './processes.mjs';
 
 /** How long each side's turn is. */
 const TURN_MS = 200;
 
 /**
- * Measures two loads side by side.
+ * Measures loads side by side.
  *
- * @param {{ words: string[], pids: number[] }[]} sides the words after `wrk`, and the server's
- *   processes
- * @param {{ seconds?: number, rounds?: number }} options how long each side runs a round, in all
- * @returns {Promise<{ rates: number[][], cpus: number[][], totals: number[] }>} by side and round:
- *   requests a second, and the server's CPU time for each, in microseconds; and all requests
+ * @param {{ loads: string[][], pids: number[], core?: string }[]} sides the words after `wrk` of
+ *   each load that runs at the same time, the server's processes, and the load's core
+ * @param {{ seconds: number, rounds: number }} effort how long each side runs a round, in all
+ * @returns {Promise<{ rates: number[], cpus: number[], total: number }[]>} for each side: requests a
+ *   second and the server's CPU time for each in microseconds, by round; and all requests
  */
-export async function pairLoads(sides, { seconds = 3, rounds = 7 } = {}) {
-  const rates = sides.map(() => []);
-  const cpus = sides.map(() => []);
-  const totals = sides.map(() => 0);
-  for (let round = 0; round < rounds; round += 1) {
+export async function pairLoads(sides, { seconds, rounds }) {
+  const results = sides.map(() => ({ rates: [], cpus: [], total: 0 }));
+  // The first round warms up: code that is not compiled yet says nothing about a server.
+  for (let round = 0; round <= rounds; round += 1) {
     const before = sides.map(sumCpuMs);
-    const results = await runRound(sides, seconds * 1000);
-    for (const [side, { requests, ranMs }] of results.entries()) {
-      totals[side] += requests;
-      rates[side].push(requests / (ranMs / 1000));
-      cpus[side].push(((sumCpuMs(sides[side]) - before[side]) * 1000) / requests);
+    for (const [side, { requests, ranMs }] of (await runRound(sides, seconds * 1000)).entries()) {
+      const result = results[side];
+      result.total += requests;
+      if (round === 0) continue;
+      result.rates.push(requests / (ranMs / 1000));
+      result.cpus.push(((sumCpuMs(sides[side]) - before[side]) * 1000) / requests);
     }
   }
-  return { rates, cpus, totals };
+  return results;
 }
 
 function sumCpuMs({ pids }) {
@@ -36,35 +36,44 @@ function sumCpuMs({ pids }) {
 
 async function runRound(sides, sideMs) {
   const wallSeconds = Math.ceil((sideMs * sides.length) / 1000) + 1;
-  const loads = sides.map(({ words }) => {
-    const command = ['wrk', `-d${wallSeconds}`, ...words];
-    const load = run(command, { core: cores?.load });
-    load.child.kill('SIGSTOP');
-    return { ...load, ranMs: 0 };
-  });
-  // Stopped once more: the first signal may have met taskset before it became wrk.
-  await pause(50);
-  for (const load of loads) load.child.kill('SIGSTOP');
+  const running = sides.map(({ loads, core = cores?.load }) => ({
+    loads: loads.map((words) => run(['wrk', `-d${wallSeconds}`, ...words], { core })),
+    ranMs: 0,
+  }));
+  // Twice: the first signal may meet taskset before it became wrk.
+  for (let times = 0; times < 2; times += 1) {
+    for (const side of running) signal(side, 'SIGSTOP');
+    await pause(50);
+  }
   const endMs = performance.now() + sideMs * sides.length;
   while (performance.now() < endMs) {
-    for (const load of loads) await runTurn(load);
+    for (const side of running) await runTurn(side);
   }
-  for (const load of loads) load.child.kill('SIGINT');
-  for (const load of loads) load.child.kill('SIGCONT');
-  const ended = await Promise.all(loads.map(({ ended }) => ended));
-  return ended.map(({ stdout, stderr }, index) => {
-    const requests = Number(/(\d+) requests in/.exec(stdout)?.[1]);
-    if (!(requests > 0)) throw new Error(`wrk failed: ${stdout}${stderr}`);
-    const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
-    if (refused !== undefined) throw new Error(`${refused} requests were refused`);
-    return { requests, ranMs: loads[index].ranMs };
-  });
+  for (const name of ['SIGINT', 'SIGCONT']) for (const side of running) signal(side, name);
+  return Promise.all(running.map(sumUp));
 }
 
-async function runTurn(load) {
+async function runTurn(side) {
   const begunMs = performance.now();
-  load.child.kill('SIGCONT');
+  signal(side, 'SIGCONT');
   await pause(TURN_MS);
-  load.child.kill('SIGSTOP');
-  load.ranMs += performance.now() - begunMs;
+  signal(side, 'SIGSTOP');
+  side.ranMs += performance.now() - begunMs;
+}
+
+function signal({ loads }, name) {
+  for (const { child } of loads) child.kill(name);
+}
+
+async function sumUp({ loads, ranMs }) {
+  let requests = 0;
+  for (const { ended } of loads) {
+    const { stdout, stderr } = await ended;
+    const count = Number(/(\d+) requests in/.exec(stdout)?.[1]);
+    if (!(count > 0)) throw new Error(`wrk failed: ${stdout}${stderr}`);
+    const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
+    if (refused !== undefined) throw new Error(`${refused} requests were refused`);
+    requests += count;
+  }
+  return { requests, ranMs };
 }

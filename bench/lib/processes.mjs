@@ -45,10 +45,10 @@ export function dropFolder(folder) {
  * Starts a program.
  *
  * @param {string[]} command program and arguments
- * @param {{ env?: object, cwd?: string, core?: string }} options `core`: of {@link cores}
+ * @param {{ env?: object, cwd?: string, core?: string }} options `core`: of {@link cores}, none for all
  */
 export function run(command, { env = {}, cwd, core } = {}) {
-  const words = core === undefined ? command : ['taskset', '-c', core, ...command];
+  const words = !core ? command : ['taskset', '-c', core, ...command];
   const child = spawn(words[0], words.slice(1), {
     env: { ...process.env, ...env },
     cwd,

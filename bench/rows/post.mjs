@@ -1,0 +1,153 @@
+// Storing: every answered message is on disk, and is looked for there afterwards.
+import fs from 'node:fs';
+import path from 'node:path';
+import { pairLoads } from '../lib/pair.mjs';
+import { startBare, startFlask } from '../lib/peers.mjs';
+import { makeFolder, startChat } from '../lib/processes.mjs';
+import { countLines, readMetric } from '../lib/rooms.mjs';
+import { compare, ensure } from '../lib/stats.mjs';
+import { copyHeaders, toCpuNote } from './read.mjs';
+
+const FORM = 'username=bench&message=hello%2C+this+is+message+number+one+of+many';
+
+/** Writes the script that makes wrk post, to one room or to each of some in turn. */
+function writeScript(rooms) {
+  const file = path.join(makeFolder(), 'post.lua');
+  const lines = [
+    'wrk.method = "POST"',
+    `wrk.body = "${FORM}"`,
+    'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"',
+  ];
+  if (rooms > 1) {
+    const make = `for n = 1, ${rooms} do requests[n] = wrk.format(nil, "/chat/room" .. n) end`;
+    lines.push('local requests, turn = {}, 0', `function init() ${make} end`);
+    const next = `turn = turn % ${rooms} + 1; return requests[turn]`;
+    lines.push(`function request() ${next} end`);
+  }
+  fs.writeFileSync(file, `${lines.join('\n')}\n`);
+  return file;
+}
+
+function toLoad(script, { url }, connections = 64) {
+  return ['-t1', `-c${connections}`, '-s', script, `${url}/chat/room1`];
+}
+
+/** What a POST is answered with, for a peer to send the same. */
+async function copyPost(chat) {
+  const body = new URLSearchParams(FORM);
+  const answer = await fetch(`${chat.url}/chat/room1`, { method: 'POST', body });
+  ensure(answer.status === 201, 'a message is stored');
+  return copyHeaders(answer);
+}
+
+/** Every message that was answered is in its file; wrk's last requests may be stored unanswered. */
+async function ensureStored(folder, servers, answered) {
+  const files = fs.readdirSync(folder).filter((file) => file.endsWith('.txt'));
+  const lines = files.reduce((sum, file) => sum + countLines(path.join(folder, file)), 0);
+  let stored = 0;
+  for (const server of servers) stored += await readMetric(server, 'chat_messages_stored_total');
+  ensure(lines === stored, `${lines} lines are on disk, ${stored} were counted`);
+  ensure(lines >= answered, `${lines} lines are on disk, ${answered} were answered`);
+}
+
+async function postBesideBare(effort, rooms, least) {
+  const folder = makeFolder();
+  const chat = await startChat(folder);
+  const bare = await startBare('form', await copyPost(chat));
+  const script = writeScript(rooms);
+  const [ours, theirs] = await pairLoads(
+    [chat, bare].map((server) => ({ loads: [toLoad(script, server)], pids: [server.pid] })),
+    effort,
+  );
+  await ensureStored(folder, [chat], ours.total);
+  const batches = await readMetric(chat, 'chat_batch_messages_count');
+  const stored = await readMetric(chat, 'chat_batch_messages_sum');
+  const syncMs = ((await readMetric(chat, 'chat_fsync_seconds_sum')) / batches) * 1000;
+  await Promise.all([chat.stop(), bare.stop()]);
+  const size = (stored / batches).toFixed(1);
+  return compare({
+    what: `durable POST, 64 clients, ${rooms === 1 ? 'one room' : `${rooms} rooms`}`,
+    beside: 'bare node:http that reads the form and answers',
+    unit: '/s',
+    least,
+    ours: ours.rates,
+    theirs: theirs.rates,
+    note: `${size} messages a batch, ${syncMs.toFixed(2)} ms a sync; ${toCpuNote(ours, theirs)}`,
+  });
+}
+
+/** POST to one room, beside a server that stores nothing. */
+export async function postOneRoom(effort) {
+  return [await postBesideBare(effort, 1, 0.75)];
+}
+
+/** POST to 64 rooms, beside a server that stores nothing. */
+export async function postManyRooms(effort) {
+  return [await postBesideBare(effort, 64, 0.3)];
+}
+
+/** Three processes on one room, beside three on a room each. */
+export async function postShared(effort) {
+  const sides = [];
+  for (const rooms of [1, 3]) {
+    const folder = makeFolder();
+    const servers = [];
+    for (let n = 0; n < 3; n += 1) servers.push(await startChat(folder));
+    sides.push({ folder, servers, rooms });
+  }
+  const script = writeScript(1);
+  const [ours, theirs] = await pairLoads(
+    sides.map(({ servers, rooms }) => ({
+      loads: servers.map((server, index) => {
+        const load = toLoad(script, server, 21);
+        return [...load.slice(0, -1), `${server.url}/chat/room${rooms === 1 ? 1 : index + 1}`];
+      }),
+      pids: servers.map(({ pid }) => pid),
+    })),
+    effort,
+  );
+  for (const [index, { folder, servers }] of sides.entries()) {
+    await ensureStored(folder, servers, [ours, theirs][index].total);
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+  return [
+    compare({
+      what: 'POST, 3 processes on one room',
+      beside: '3 processes on 3 rooms',
+      unit: '/s',
+      least: 0.7,
+      ours: ours.rates,
+      theirs: theirs.rates,
+      note: 'nothing lost: all lines counted on disk',
+    }),
+  ];
+}
+
+/** POST beside Flask and gunicorn, everything on all cores. */
+export async function postFlask(effort) {
+  const folder = makeFolder();
+  const chat = await startChat(folder, { core: null });
+  const flask = await startFlask();
+  const script = writeScript(1);
+  const [ours, theirs] = await pairLoads(
+    [chat, flask].map((server) => ({
+      loads: [toLoad(script, server)],
+      pids: [server.pid],
+      core: null,
+    })),
+    effort,
+  );
+  await ensureStored(folder, [chat], ours.total);
+  ensure(countLines(path.join(flask.folder, 'room1.txt')) >= theirs.total, 'Flask stored all');
+  await Promise.all([chat.stop(), flask.stop()]);
+  return [
+    compare({
+      what: 'durable POST, 64 clients, one room',
+      beside: 'Flask, gunicorn, 2 workers, on two cores',
+      unit: '/s',
+      least: 5,
+      ours: ours.rates,
+      theirs: theirs.rates,
+    }),
+  ];
+}
