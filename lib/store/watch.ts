@@ -3,11 +3,15 @@
  * reads behind them, for file systems that do not tell (network mounts).
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromFileStem } from '../room/name.ts';
 
 /** How often each room that is read is looked at, in milliseconds. */
 export const POLL_MS = 900;
+
+/** Where in the rooms' folder the locks are. */
+const LOCKS = '.locks';
 
 /** How many rooms are looked at without a break: a look takes about 10 µs. */
 const SLICE_ROOMS = 100;
@@ -27,14 +31,20 @@ export function watchFolder(
   toTag: (room: string) => string,
   onChange: (room: string) => void,
 ): () => void {
-  let watcher = tryWatch(folder, onChange);
+  // A write shows when its lock goes; until then readers are not shown it.
+  const begin = [
+    () => tryWatch(folder, '.txt', onChange),
+    () => tryWatch(path.join(folder, LOCKS), '.lock', onChange),
+  ];
+  const watchers = begin.map((start) => start());
   let isStopped = false;
   const tags = new Map<string, string>();
   const poll = async (): Promise<void> => {
     // A watch ends with its folder: look whether there is a new one.
-    if (watcher.isBroken()) {
+    for (const [index, watcher] of watchers.entries()) {
+      if (!watcher.isBroken()) continue;
       watcher.close();
-      watcher = tryWatch(folder, onChange);
+      watchers[index] = begin[index]!();
     }
     const read = new Set(rooms());
     for (const room of tags.keys()) if (!read.has(room)) tags.delete(room);
@@ -52,7 +62,7 @@ export function watchFolder(
   return () => {
     isStopped = true;
     clearTimeout(timer);
-    watcher.close();
+    for (const watcher of watchers) watcher.close();
   };
 }
 
@@ -61,13 +71,19 @@ interface FolderWatch {
   close(): void;
 }
 
-function tryWatch(folder: string, onChange: (room: string) => void): FolderWatch {
+function tryWatch(
+  folder: string,
+  ending: '.txt' | '.lock',
+  onChange: (room: string) => void,
+): FolderWatch {
   let isBroken = false;
   const identity = tryIdentity(folder);
   try {
-    const watcher = fs.watch(folder, { persistent: false }, (_, file) => {
-      if (typeof file !== 'string' || !file.endsWith('.txt')) return;
-      const room = fromFileStem(file.slice(0, -'.txt'.length));
+    const watcher = fs.watch(folder, { persistent: false }, (event, file) => {
+      if (typeof file !== 'string' || !file.endsWith(ending)) return;
+      // Of a lock only its coming and going counts.
+      if (ending === '.lock' && event !== 'rename') return;
+      const room = fromFileStem(file.slice(0, -ending.length));
       if (room !== undefined) onChange(room);
     });
     watcher.on('error', () => {
