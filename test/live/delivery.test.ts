@@ -1,10 +1,12 @@
 // How lines reach readers: on which replica, how soon, and in how few writes.
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { watchFolder } from '../../lib/store/watch.ts';
 import { ask, openWire, post } from '../support/http.ts';
 import { makeTempFolder } from '../support/paths.ts';
-import { pause, type Server, startServer } from '../support/server.ts';
+import { pause, type Server, startServer, waitUntil } from '../support/server.ts';
 import { openLive } from '../support/sse.ts';
 import { appendByHand, pickKinds, pickLines, readLineEvents, toFile } from './rooms.ts';
 
@@ -90,6 +92,28 @@ suite('a line reaches a reader', () => {
       await Promise.all([writer.stop(), reader.stop()]);
     });
   }
+
+  test('as soon as the lock goes under which another process wrote it', async (t) => {
+    const folder = makeTempFolder('rooms');
+    const lock = join(folder, '.locks', '%41%2Fb.lock');
+    mkdirSync(join(folder, '.locks'));
+    const told: string[] = [];
+    // No room is read as far as the poll knows: only the system's notices tell.
+    t.after(
+      watchFolder(
+        folder,
+        () => [],
+        () => '',
+        (room) => told.push(room),
+      ),
+    );
+    writeFileSync(lock, 'owner 1 0\n');
+    await waitUntil('told that a write begins', () => told.includes('A/b'));
+    await pause(100);
+    told.length = 0;
+    rmSync(lock);
+    await waitUntil('told that it is over', () => told.includes('A/b'));
+  });
 
   test('after the folder was removed and made anew', async () => {
     const server = await startServer();
