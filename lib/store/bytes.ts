@@ -4,6 +4,7 @@ import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { tryClose } from './lock-file.ts';
+import { toRefusal } from './refusal.ts';
 
 const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
@@ -84,16 +85,20 @@ export async function* readChunks(
   to: number,
   disk: Disk = realDisk,
 ): AsyncGenerator<Buffer> {
-  if (to - from <= MAX_AT_ONCE_BYTES) {
-    if (to > from) yield readPart(file, inode, from, to, disk);
-    return;
-  }
-  const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
-  for (let at = from; at < to; ) {
-    const length = Math.min(buffer.length, to - at);
-    const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at, disk);
-    yield buffer.subarray(0, bytesRead);
-    at += bytesRead;
+  try {
+    if (to - from <= MAX_AT_ONCE_BYTES) {
+      if (to > from) yield readPart(file, inode, from, to, disk);
+      return;
+    }
+    const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
+    for (let at = from; at < to; ) {
+      const length = Math.min(buffer.length, to - at);
+      const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at, disk);
+      yield buffer.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+  } catch (error) {
+    throw toRefusal(error);
   }
 }
 
@@ -105,7 +110,7 @@ function readPart(file: string, inode: number, from: number, to: number, disk: D
     if (disk.fstatSync(fd).ino !== inode || bytes.length < to - from) throw toCutError();
     return bytes;
   } finally {
-    disk.closeSync(fd);
+    tryClose(fd, disk);
   }
 }
 
@@ -125,7 +130,7 @@ async function readPiece(
     if (bytesRead === 0) throw toCutError();
     return bytesRead;
   } finally {
-    await handle.close();
+    await handle.close().catch(() => undefined);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { ServiceError, toErrno } from '../errors.ts';
+import { toErrno } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Registry } from '../metrics.ts';
 import type { Entry } from '../room/message.ts';
@@ -14,6 +14,7 @@ import { makeFolders, settleDead } from './durable.ts';
 import { InheritedLocks } from './inherited.ts';
 import { LockFolder } from './lock.ts';
 import { type HeldLock, removeIfThere } from './lock-file.ts';
+import { toRefusal } from './refusal.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
 import { watchFolder } from './watch.ts';
@@ -127,7 +128,8 @@ export class FileStore implements Store {
         this.#countBatch(receipts);
         return receipts;
       } finally {
-        lock.release();
+        // Not before readers see it is a message acknowledged.
+        await lock.release();
       }
     } catch (error) {
       throw this.#toServiceError(error);
@@ -156,7 +158,7 @@ export class FileStore implements Store {
   /** Frees a room whose writer died, though nobody writes to it now. */
   async #freeStuck(room: string): Promise<void> {
     try {
-      (await this.#acquire(toFileStem(room))).release();
+      await (await this.#acquire(toFileStem(room))).release();
     } catch (error) {
       this.#log.warn('a dead writer still holds a room', { room, error });
     }
@@ -179,7 +181,7 @@ export class FileStore implements Store {
   /** Looks once it is known whether the room's lock is a living one. */
   async #lookLater<T>(room: string, look: () => T): Promise<T> {
     try {
-      (await this.#acquire(toFileStem(room))).release();
+      await (await this.#acquire(toFileStem(room))).release();
       return look();
     } catch (error) {
       throw this.#toServiceError(error);
@@ -188,12 +190,11 @@ export class FileStore implements Store {
 
   /** The system's errors become a refusal with their code; everything else is a bug and stays. */
   #toServiceError(error: unknown): unknown {
-    if (error instanceof ServiceError) return error;
-    const errno = toErrno(error);
-    if (errno === undefined || errno.startsWith('ERR_')) return error;
-    this.#count.errors.add();
-    this.#log.error('the folder failed', { error });
-    const text = `the store can't do this now (${errno}); try again in a moment`;
-    return new ServiceError('unavailable', text, error);
+    const refusal = toRefusal(error);
+    if (refusal !== error) {
+      this.#count.errors.add();
+      this.#log.error('the folder failed', { error });
+    }
+    return refusal;
   }
 }

@@ -1,4 +1,5 @@
 /** A lock file on disk: making it, holding it, and reading what it says. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { toErrno } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
 
@@ -7,6 +8,9 @@ export const STALE_MS = 2000;
 
 /** How often a live owner touches a lock that it goes on holding. */
 export const TOUCH_MS = 400;
+
+/** How often it is tried to let a lock go, beside the first time. */
+const MAX_TRIES = 5;
 
 /** After this time an owner looks whether the lock is still its own. */
 const TRUST_MS = STALE_MS / 2;
@@ -17,8 +21,11 @@ export interface HeldLock {
   publish(baseBytes: number): void;
   /** Whether the lock is still this owner's; asks the disk only after a long hold. */
   isMine(): boolean;
-  /** Lets it go. Never throws: a lock that can't be removed is left empty, which hides nothing. */
-  release(): void;
+  /**
+   * Lets it go, at once where the disk takes it. Never rejects: a lock that can't be removed is left
+   * empty, which hides nothing; where neither works it is tried again for a while.
+   */
+  release(): Promise<void> | undefined;
 }
 
 /** What a reader learns of a lock: the committed size, `undefined` while nothing was written. */
@@ -87,10 +94,13 @@ export class LockFile implements HeldLock {
     }
   }
 
-  release(): void {
+  async release(): Promise<void> {
     this.#onRelease();
     // Emptying the file in hand harms nobody, even where the lock is another's by now.
-    if (!this.#tryRemove()) tryTruncate(this.#fd, this.#disk);
+    for (let tries = 0; !this.#tryRemove() && !tryTruncate(this.#fd, this.#disk); tries += 1) {
+      if (tries === MAX_TRIES) break;
+      await sleep(20 << tries);
+    }
     tryClose(this.#fd, this.#disk);
   }
 
@@ -157,11 +167,12 @@ export function removeIfThere(file: string, disk: Disk): void {
   }
 }
 
-function tryTruncate(fd: number, disk: Disk): void {
+function tryTruncate(fd: number, disk: Disk): boolean {
   try {
     disk.ftruncateSync(fd, 0);
+    return true;
   } catch {
-    // Nothing is left to try; the lock goes stale and the next writer breaks it.
+    return false;
   }
 }
 

@@ -118,8 +118,13 @@ const defects: Record<string, Defect> = {
   },
   'a lock kept that could not be looked at': {
     file: 'lock-file',
-    from: 'if (!this.#tryRemove())\n            tryTruncate(this.#fd, this.#disk);',
-    to: 'this.#tryRemove();',
+    from: '!this.#tryRemove() && !tryTruncate(this.#fd, this.#disk)',
+    to: '!this.#tryRemove() && false',
+  },
+  'a message acknowledged that its own lock still hides': {
+    file: 'lock-file',
+    from: 'if (tries === MAX_TRIES)',
+    to: 'if (true)',
   },
   'a short write taken for a whole one': {
     file: 'append',
@@ -142,6 +147,7 @@ const hints: Record<string, number> = {
   'a lock kept that could not be looked at': 59,
   'a short write taken for a whole one': 150,
   'a lock trusted for ever': 680,
+  'a message acknowledged that its own lock still hides': 100_909,
 };
 
 suite('a store with a defect is seen', () => {

@@ -372,28 +372,38 @@ async function see(world: World, process: Process, store: FileStore, room: strin
 
 /** Lets the world go on until a promise is kept; `undefined` where it is broken or never kept. */
 async function waitFor<T>(world: World, ask: () => Promise<T>): Promise<T | undefined> {
-  let given: { value: T | undefined } | undefined;
-  ask().then(
+  return (await attempt(world, ask))?.value;
+}
+
+/** Lets the world go on until a promise is kept or broken; `undefined` where it is neither. */
+export async function attempt<T>(
+  world: World,
+  ask: () => T | Promise<T>,
+): Promise<{ value?: T; error?: unknown } | undefined> {
+  let given: { value?: T; error?: unknown } | undefined;
+  (async () => ask())().then(
     (value) => {
       given = { value };
     },
-    () => {
-      given = { value: undefined };
+    (error) => {
+      given = { error };
     },
   );
   await settle();
   const endMs = world.nowMs + 30_000;
   while (given === undefined && world.nowMs < endMs) if (!(await world.step())) break;
-  return given?.value;
+  return given;
 }
 
-function openStore(process: Process, Store: StoreClass = FileStore): FileStore {
+/** Opens a store in a process of a world. */
+export function openStore(process: Process, Store: StoreClass = FileStore): FileStore {
   const log = new Log('error', () => undefined);
   const options = { folder: FOLDER, durable: true, log, registry: new Registry() };
   return process.run(() => new Store({ ...options, disk: process.disk }));
 }
 
-function makeDisk(hasFolder: boolean): ModelDisk {
+/** A disk with the rooms' folder on it, durable, or only the folder above. */
+export function makeDisk(hasFolder: boolean): ModelDisk {
   const disk = new ModelDisk();
   for (const path of hasFolder ? ['/data', '/data/rooms', '/data/rooms/.locks'] : ['/data']) {
     disk.create(path, true);
