@@ -38,6 +38,7 @@ suite('under 4 writers, 8 readers and 4 live readers', () => {
 
   test('scaling to 5, to 10 and back to 2 goes unnoticed', async (t) => {
     const load = startLoad(stack, { room: 'scaled', pollers: 8 });
+    t.after(() => load.abandon());
     await pause(1000);
     for (const count of [5, 10, 2]) {
       await scaleTo(count);
@@ -52,6 +53,7 @@ suite('under 4 writers, 8 readers and 4 live readers', () => {
 
   test('restarting every replica, one after another, goes unnoticed', async (t) => {
     const load = startLoad(stack, { room: 'restarted', pollers: 8 });
+    t.after(() => load.abandon());
     await pause(1000);
     for (const { id } of await stack.containers('chat')) {
       await docker('restart', id);
@@ -65,8 +67,10 @@ suite('under 4 writers, 8 readers and 4 live readers', () => {
 
   test('re-creating everything loses nothing and answers again within 15 s', async (t) => {
     const load = startLoad(stack, { room: 'recreated', pollers: 8 });
+    t.after(() => load.abandon());
     await pause(1000);
     const outage = watchOutage(stack);
+    t.after(() => outage.abandon());
     await stack.compose('up', '--detach', '--force-recreate');
     const longestMs = await outage.stop();
     const report = await load.stop();
@@ -81,12 +85,13 @@ async function isHealthy(id: string): Promise<boolean> {
 }
 
 /** Asks every 100 ms until stopped, and then until answered; gives the longest time without an answer. */
-function watchOutage(stack: Stack): { stop(): Promise<number> } {
+function watchOutage(stack: Stack): { abandon(): void; stop(): Promise<number> } {
   let isStopped = false;
+  let isAbandoned = false;
   let longestMs = 0;
   const watching = (async () => {
     let lastMs = performance.now();
-    for (;;) {
+    while (!isAbandoned) {
       const status = await get(stack, '/chat/recreated', { range: 'bytes=-1' }).then(
         (answer) => answer.status,
         () => 0,
@@ -98,8 +103,12 @@ function watchOutage(stack: Stack): { stop(): Promise<number> } {
       }
       await pause(100);
     }
+    return longestMs;
   })();
   return {
+    abandon: () => {
+      isAbandoned = true;
+    },
     stop: () => {
       isStopped = true;
       return watching;

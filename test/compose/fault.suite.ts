@@ -17,6 +17,7 @@ suite('with faults under load', () => {
 
   test('killing a replica every 2 s for a minute loses and doubles nothing', async (t) => {
     const load = startLoad(stack, { room: 'killed', pollers: 8 });
+    t.after(() => load.abandon());
     const replicas = await stack.containers('chat');
     await pause(1000);
     const endMs = performance.now() + 60_000;
@@ -43,11 +44,12 @@ suite('with faults under load', () => {
     assert.ok(report.longestSilenceMs < 1000, `no GET answered for ${report.longestSilenceMs} ms`);
   });
 
-  test('a replica that dies by itself is started again and found', async () => {
+  test('a replica that dies by itself is started again and found', async (t) => {
     const [first] = await stack.containers('chat');
     const pid = await docker('inspect', '--format', '{{.State.Pid}}', first!.id);
     process.kill(Number(pid), 'SIGKILL');
     const load = startLoad(stack, { room: 'died', pollers: 2, writers: 1, live: 1 });
+    t.after(() => load.abandon());
     for (let n = 0; n < 100; n += 1) {
       const now = await stack.containers('chat');
       const again = now.find(({ id }) => id === first!.id);
@@ -61,9 +63,10 @@ suite('with faults under load', () => {
     assert.ok(hosts.includes(first!.details.Config.Hostname), 'it answers again');
   });
 
-  test('readers resume at their cursor when nginx is restarted', async () => {
+  test('readers resume at their cursor when nginx is restarted', async (t) => {
     const room = 'nginx restarted';
     const readers = Array.from({ length: 8 }, () => followRoom(stack, room));
+    t.after(() => Promise.all(readers.map((reader) => reader.stop())));
     let expected = '';
     const say = async (message: string) => {
       const answer = await post(stack, room, { username: 'omri', message });

@@ -53,6 +53,8 @@ export interface LoadReport {
 export interface Load {
   /** How many messages were acknowledged so far. */
   acknowledgedCount(): number;
+  /** Sends everybody away without a word: for a test that has failed already. */
+  abandon(): void;
   /** Lets everybody finish, waits until the live readers have everything, and judges. */
   stop(): Promise<LoadReport>;
 }
@@ -67,7 +69,11 @@ export function serverOf(answer: Pick<Answer, 'headers'>): string {
 /** Lets writers and readers into a room until they are stopped. */
 export function startLoad(target: Target, options: LoadOptions): Load {
   const crowd = new Crowd(target, options);
-  return { acknowledgedCount: () => crowd.acknowledgedCount, stop: () => crowd.stop() };
+  return {
+    acknowledgedCount: () => crowd.acknowledgedCount,
+    abandon: () => crowd.abandon(),
+    stop: () => crowd.stop(),
+  };
 }
 
 class Crowd {
@@ -172,6 +178,11 @@ class Crowd {
       const hadBegun = message === 'aborted';
       this.#failedGets.push({ atMs: performance.now(), who, what: message, hadBegun });
     }
+  }
+
+  abandon(): void {
+    this.#isStopped = true;
+    for (const reader of this.#live) void reader.stop();
   }
 
   async stop(): Promise<LoadReport> {
