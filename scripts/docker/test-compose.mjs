@@ -2,7 +2,7 @@
 // (with-engine.sh: Debian, root) and stopped afterwards; where no registry answers, base images are made (images.sh).
 // `npm run test:compose -- name` runs the suites whose file name contains the name. Nothing is left behind but the
 // cache folder.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from '../build.mjs';
 import { fail, installPackages, listFiles, mustRun, programOf, root, run } from '../lib.mjs';
@@ -12,7 +12,7 @@ const suiteTimeoutMs = 900_000;
 const inEngine = '--inside';
 
 const args = process.argv.slice(2);
-if (args[0] === inEngine) process.exit(runSuites(args.slice(1)));
+if (args[0] === inEngine) process.exit(await runSuites(args.slice(1)));
 installPackages();
 build();
 mustRun(process.execPath, [programOf('tsc'), '-p', 'test']);
@@ -20,7 +20,7 @@ const engine = join(root, 'scripts', 'docker', 'with-engine.sh');
 process.exit(run('bash', [engine, process.execPath, process.argv[1], inEngine, ...args]));
 
 /** Runs the suites one after another and takes away whatever they leave; gives the exit code. */
-function runSuites(names) {
+async function runSuites(names) {
   mustRun('bash', [join(root, 'scripts', 'docker', 'images.sh'), 'node', 'nginx']);
   const all = listFiles('.build/test/compose').filter((path) => path.endsWith('.suite.js'));
   const files = all.filter(
@@ -29,10 +29,13 @@ function runSuites(names) {
   if (files.length === 0) fail(`No suite's path contains ${names.join(' or ')}.`);
   const options = ['--test', '--test-concurrency=1', `--test-timeout=${suiteTimeoutMs}`];
   options.push('--test-reporter=spec', '--test-reporter-destination=stdout');
-  // Ctrl-C ends the suites, not this script: it still has to clean up.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
-  const code = run(process.execPath, [...options, ...files]);
+  const suites = spawn(process.execPath, [...options, ...files], { cwd: root, stdio: 'inherit' });
+  // A signal ends the suites, not this script: it still has to clean up.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => suites.kill('SIGTERM'));
+  const code = await new Promise((resolve) => {
+    suites.once('close', (status) => resolve(status ?? 1));
+    suites.once('error', (error) => fail(error.message));
+  });
   removeTraces();
   return code;
 }
