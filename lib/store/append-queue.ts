@@ -83,21 +83,32 @@ export class AppendQueue {
   async #run(room: string): Promise<void> {
     const waiting = this.#waiting.get(room)!;
     const batch = waiting.splice(0, countBatch(waiting));
-    try {
-      const receipts = await this.#commit(
-        room,
-        batch.map(({ entry }) => entry),
-      );
-      for (const [index, { resolve }] of batch.entries()) resolve(receipts[index]!);
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
-    }
+    const answer = await this.#settle(room, batch);
     this.#commits -= 1;
     if (waiting.length > 0) this.#ready.push(room);
     else this.#waiting.delete(room);
-    // Another process gets its turn at the lock while this one answers.
+    // A turn later, so that another process gets its turn at the lock. The next batch goes to the disk
+    // first: it is synced while this one is answered.
     setImmediate(() => this.#start());
-    if (this.#waiting.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    setImmediate(() => {
+      answer();
+      if (this.#waiting.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+    });
+  }
+
+  /** Commits a batch; never rejects, but gives what tells its senders how it went. */
+  async #settle(room: string, batch: readonly Waiting[]): Promise<() => void> {
+    try {
+      const entries = batch.map(({ entry }) => entry);
+      const receipts = await this.#commit(room, entries);
+      return () => {
+        for (const [index, { resolve }] of batch.entries()) resolve(receipts[index]!);
+      };
+    } catch (error) {
+      return () => {
+        for (const { reject } of batch) reject(error);
+      };
+    }
   }
 }
 
