@@ -1,64 +1,55 @@
 import { room } from './address.js';
-import { byId } from './dom.js';
+import { byId, on } from './dom.js';
 import { log } from './log.js';
 import { rooms } from './rooms.js';
 import { rows } from './rows.js';
 import { scroll } from './scroll.js';
 import { view } from './view.js';
 
-/**
- * What of the room has been read: the divider where reading stopped, the button that says what came
- * since, and the count in the title.
- */
+/** What has been read: the divider where reading stopped, what came since, the count in the title. */
 class Unread {
-  #latest = byId('latest');
-  #count = 0;
+	#latest = byId('latest');
+	#count = 0;
 
-  constructor() {
-    this.#latest.addEventListener('click', async () => {
-      if (!view.isAtTail) await log.openTail().catch(() => {});
-      scroll.toBottom();
-      this.look();
-    });
-    scroll.addEventListener('move', () => this.look());
-    document.addEventListener('visibilitychange', () => {
-      // What was new is no longer so once one has looked away from it.
-      if (document.hidden && !this.#count) rows.divide();
-      this.look();
-    });
-  }
+	constructor() {
+		on(this.#latest, 'click', async () => {
+			if (!view.isAtTail) await log.openTail().catch(() => {});
+			scroll.toBottom();
+			this.look();
+		});
+		on(scroll, 'move', () => this.look());
+		on(document, 'visibilitychange', () => {
+			// What was new is no longer so once one has looked away.
+			if (document.hidden && !this.#count) rows.divide();
+			this.look();
+		});
+	}
 
-  /** The room was opened. @param {number} readTo where reading stopped the last time */
-  open(readTo) {
-    if (readTo > 0 && readTo < log.cursor.offset) rows.divide(readTo);
-    this.look();
-  }
+	/** @param {import('./line.js').Line[]} lines that others wrote */
+	add(lines) {
+		if (lines[0] && !this.#isSeen()) {
+			if (!this.#count) rows.divide(lines[0].start);
+			this.#count += lines.length;
+		}
+		this.look();
+	}
 
-  /** @param {import('./line.js').Line[]} lines that others wrote */
-  add(lines) {
-    if (lines[0] && !this.#isSeen()) {
-      if (!this.#count) rows.divide(lines[0].start);
-      this.#count += lines.length;
-    }
-    this.look();
-  }
+	/** Looks whether the reader sees the end of the room. */
+	look() {
+		if (!log.isOpen) return;
+		if (this.#isSeen()) {
+			this.#count = 0;
+			rooms.save(log.cursor);
+		}
+		this.#latest.hidden = scroll.isStuck && view.isAtTail;
+		this.#latest.textContent = this.#count ? `${this.#count} new` : 'Latest';
+		this.#latest.classList.toggle('news', this.#count > 0);
+		document.title = this.#count ? `(${this.#count}) ${room}` : room;
+	}
 
-  /** Looks whether the reader sees the end of the room. */
-  look() {
-    if (!log.isOpen) return;
-    if (this.#isSeen()) {
-      this.#count = 0;
-      rooms.save(log.cursor);
-    }
-    this.#latest.hidden = scroll.isStuck && view.isAtTail;
-    this.#latest.textContent = this.#count ? `${this.#count} new` : 'Latest';
-    this.#latest.classList.toggle('news', this.#count > 0);
-    document.title = this.#count ? `(${this.#count}) ${room}` : room;
-  }
-
-  #isSeen() {
-    return !document.hidden && scroll.isStuck && view.isAtTail;
-  }
+	#isSeen() {
+		return !document.hidden && scroll.isStuck && view.isAtTail;
+	}
 }
 
 export const unread = new Unread();

@@ -173,8 +173,10 @@ test('each room keeps its draft through a reload, and counts near the limit', {
   const { page } = await openAs(browser, `${server.url}/one`, { name: 'omri' });
   await page.locator('#message').fill('half a thought');
   await page.goto(`${server.url}/two`);
+  await page.locator('#message').waitFor();
   assert.equal(await page.locator('#message').inputValue(), '');
   await page.goto(`${server.url}/one`);
+  await page.locator('#message').waitFor();
   assert.equal(await page.locator('#message').inputValue(), 'half a thought');
   await page.locator('#message').fill('😀'.repeat(3999));
   assert.equal(await page.locator('#counter').innerText(), '1 left');
@@ -290,6 +292,7 @@ test('unread messages are counted in the title, divided from the read, and marke
 test('a room is reached by name, whatever is in it', { skip }, async (t) => {
   const server = await serve(t);
   const { page } = await openAs(browser, `${server.url}/`, { name: 'me' });
+  await waitForState(page, 'live');
   const name = 'a/b?c#d %41 <i>ü</i> חדר';
   await page.locator('#room').fill(name);
   await page.locator('#room').press('Enter');
