@@ -5,20 +5,14 @@
  * given out under that lock and seen by others only with the commit: no reader sees a gap that fills
  * later.
  */
-import { randomBytes } from 'node:crypto';
-import { EMPTY_EPOCH, EPOCH_BYTES, formatCursor, toEpoch } from '../room/cursor.ts';
+import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
-import { type Change, commit } from './mysql-commit.ts';
+import { commit } from './mysql-commit.ts';
 import type { Session } from './mysql-driver.ts';
-import {
-  LINE_COLUMNS,
-  type LineRow,
-  toBytes,
-  toMessageRow,
-  toRawRow,
-  toRows,
-} from './mysql-lines.ts';
+import type { Guesses } from './mysql-guesses.ts';
+import { type LineRow, toMessageRow, toRawRow, toRows } from './mysql-lines.ts';
 import type { RoomRow } from './mysql-rooms.ts';
+import { insertRows, lockRoom, moveEnd, toNextRow } from './mysql-write.ts';
 import type { Receipt } from './store.ts';
 
 const LF = 0x0a;
@@ -37,36 +31,34 @@ export interface AppendEvents {
  * Stores a batch.
  *
  * @param session a writing one
+ * @param guesses where rooms stand if nobody else wrote
  * @throws LostCommitError where it may be stored or not; anything else with nothing stored
  */
 export async function appendEntries(
   session: Session,
   room: string,
   entries: readonly Entry[],
+  guesses: Guesses,
   events: AppendEvents,
 ): Promise<void> {
   const begunMs = performance.now();
-  const row = await lockRoom(session, room);
-  events.onLock(performance.now() - begunMs);
-  const time = formatTime(Date.now());
-  const rows: LineRow[] = [];
-  let offset = row.size_bytes;
-  // A hand-made last line without LF ends here; what is said now stands on a line of its own.
-  if (row.complete_bytes < offset) {
-    offset += 1;
-    rows.push(toRawRow(offset, Buffer.of(LF)));
+  const last = guesses.take(room);
+  let batch = last?.isAlone ? await tryGuess(session, last.row, entries) : undefined;
+  let isAlone = batch !== undefined;
+  if (batch === undefined) {
+    const row = await lockRoom(session, room);
+    isAlone = row.commit_id === last?.row.commit_id;
+    batch = await toBatch(session, row, entries);
+    await moveEnd(session, row, batch.after);
   }
-  const lines = entries.map((entry) => {
-    const line = formatLine(time, entry);
-    offset += Buffer.byteLength(line, 'utf8');
-    rows.push(toMessageRow(offset, time, entry));
-    return { line, offset };
-  });
-  const { epoch, change } = await extendRoom(session, row, rows, offset);
+  events.onLock(performance.now() - begunMs);
+  const { rows, after, lines } = batch;
+  await insertRows(session, after, rows);
   events.onPrepared(
-    lines.map((one) => ({ line: one.line, cursor: formatCursor(epoch, one.offset) })),
+    lines.map(({ line, end }) => ({ line, cursor: formatCursor(after.epoch, end) })),
   );
-  await commit(session, change, events.onCommit);
+  await commit(session, after, events.onCommit);
+  guesses.put(room, { row: after, isAlone });
 }
 
 /**
@@ -91,75 +83,45 @@ export async function appendBytes(
   const rows = toRows(bytes, offset, row.complete_bytes === offset);
   const end = bytes.lastIndexOf(LF);
   const completeBytes = end === -1 ? row.complete_bytes : offset + end + 1;
-  const { change } = await extendRoom(session, row, rows, completeBytes);
-  await commit(session, change, () => undefined);
+  const after = await toNextRow(session, row, rows, completeBytes);
+  await moveEnd(session, row, after);
+  if (rows.length > 0) await insertRows(session, after, rows);
+  await commit(session, after, () => undefined);
   return true;
 }
 
-/** Locks a room's row until the transaction ends, making it where it is missing. */
-async function lockRoom(session: Session, room: string): Promise<RoomRow> {
-  const sql = 'SELECT * FROM rooms WHERE name = ? FOR UPDATE';
-  const [row] = await session.run<RoomRow>(sql, [room]);
-  if (row !== undefined) return row;
-  await session.run(
-    'INSERT INTO rooms (name, birth_id, commit_id) VALUES (?, ?, 0) ON DUPLICATE KEY UPDATE name = name',
-    [room, toRandomId()],
-  );
-  const [made] = await session.run<RoomRow>(sql, [room]);
-  return made!;
-}
-
-async function extendRoom(
+/** Locks the room's row and moves its end with one statement, if it stands where it did. */
+async function tryGuess(
   session: Session,
   row: RoomRow,
-  rows: readonly LineRow[],
-  completeBytes: number,
-): Promise<{ epoch: string; change: Change }> {
-  const commitId = toRandomId();
-  const epoch = row.epoch === EMPTY_EPOCH ? await findEpoch(session, row, rows) : row.epoch;
-  const endOffset = rows.at(-1)?.end_offset ?? row.size_bytes;
-  if (rows.length > 0) {
-    const values = rows.map(({ end_offset, at, username, message, raw }) => [
-      row.name,
-      end_offset,
-      at,
-      username,
-      message,
-      raw,
-      commitId,
-    ]);
-    await session.run(`INSERT INTO messages (room, ${LINE_COLUMNS}, commit_id) VALUES ?`, [values]);
-  }
-  await session.run(
-    'UPDATE rooms SET size_bytes = ?, complete_bytes = ?, epoch = ?, commit_id = ? WHERE name = ?',
-    [endOffset, completeBytes, epoch, commitId, row.name],
-  );
-  return { epoch, change: { room: row.name, endOffset, commitId } };
+  entries: readonly Entry[],
+): Promise<Batch | undefined> {
+  const batch = await toBatch(session, row, entries);
+  return (await moveEnd(session, row, batch.after)) ? batch : undefined;
 }
 
-/** The epoch of a room whose first line is only now complete. */
-async function findEpoch(
-  session: Session,
-  row: RoomRow,
-  rows: readonly LineRow[],
-): Promise<string> {
-  const old = await session.run<LineRow>(
-    `SELECT ${LINE_COLUMNS} FROM messages WHERE room = ? ORDER BY end_offset LIMIT ?`,
-    [row.name, EPOCH_BYTES],
-  );
-  const head: Buffer[] = [];
-  let length = 0;
-  for (const one of [...old, ...rows]) {
-    if (length >= EPOCH_BYTES) break;
-    const bytes = toBytes(one);
-    head.push(bytes);
-    length += bytes.length;
-    if (bytes.includes(LF)) break;
-  }
-  return toEpoch(Buffer.concat(head));
+/** A batch as it is to be stored. */
+interface Batch {
+  readonly rows: readonly LineRow[];
+  readonly lines: readonly { readonly line: string; readonly end: number }[];
+  /** The room's row with it. */
+  readonly after: RoomRow;
 }
 
-/** A number that no other change has, small enough to be exact everywhere. */
-function toRandomId(): number {
-  return randomBytes(6).readUIntBE(0, 6) + 1;
+async function toBatch(session: Session, row: RoomRow, entries: readonly Entry[]): Promise<Batch> {
+  const time = formatTime(Date.now());
+  const rows: LineRow[] = [];
+  let offset = row.size_bytes;
+  // A hand-made last line without LF ends here; what is said now stands on a line of its own.
+  if (row.complete_bytes < offset) {
+    offset += 1;
+    rows.push(toRawRow(offset, Buffer.of(LF)));
+  }
+  const lines = entries.map((entry) => {
+    const line = formatLine(time, entry);
+    offset += Buffer.byteLength(line, 'utf8');
+    rows.push(toMessageRow(offset, time, entry));
+    return { line, end: offset };
+  });
+  return { rows, lines, after: await toNextRow(session, row, rows, offset) };
 }

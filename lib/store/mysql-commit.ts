@@ -6,47 +6,42 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import { isDatabaseError, type Session } from './mysql-driver.ts';
 import type { Pool } from './mysql-pool.ts';
+import type { RoomRow } from './mysql-rooms.ts';
 
 /** How long it is tried to find out what became of a commit. */
 const FIND_OUT_MS = 6000;
 const FIND_OUT_PAUSE_MS = 200;
 
-/** A change whose commit was begun; whether it is there is for {@link isCommitted} to say. */
-export interface Change {
-  readonly room: string;
-  readonly endOffset: number;
-  readonly commitId: number;
-}
-
 /** The answer to a commit was lost. */
 export class LostCommitError extends Error {
-  readonly change: Change;
+  /** The room's row with the change. */
+  readonly row: RoomRow;
 
   /** @param cause what the driver said */
-  constructor(change: Change, cause: unknown) {
+  constructor(row: RoomRow, cause: unknown) {
     super('the answer to a commit was lost', { cause });
     this.name = 'LostCommitError';
-    this.change = change;
+    this.row = row;
   }
 }
 
 /**
  * Commits the open transaction.
  *
- * @param change what it changes
+ * @param row the room's row with what it changes
  * @param onCommit told how long it took, in milliseconds
  * @throws LostCommitError where it may be stored or not
  */
 export async function commit(
   session: Session,
-  change: Change,
+  row: RoomRow,
   onCommit: (commitMs: number) => void,
 ): Promise<void> {
   const begunMs = performance.now();
   try {
     await session.run('COMMIT');
   } catch (error) {
-    throw new LostCommitError(change, error);
+    throw new LostCommitError(row, error);
   }
   onCommit(performance.now() - begunMs);
 }
@@ -62,7 +57,7 @@ export async function findOut(writers: Pool, lost: LostCommitError): Promise<boo
   const endMs = performance.now() + FIND_OUT_MS;
   while (performance.now() < endMs) {
     try {
-      return await writers.use((session) => isCommitted(session, lost.change));
+      return await writers.use((session) => isCommitted(session, lost.row));
     } catch (error) {
       if (!isDatabaseError(error) && !(error instanceof ServiceError)) throw error;
       await sleep(FIND_OUT_PAUSE_MS);
@@ -74,12 +69,12 @@ export async function findOut(writers: Pool, lost: LostCommitError): Promise<boo
 }
 
 /** Says what became of a change: waits for its transaction, if that still goes on, and looks. */
-async function isCommitted(session: Session, change: Change): Promise<boolean> {
-  await session.run('SELECT name FROM rooms WHERE name = ? FOR UPDATE', [change.room]);
-  const [row] = await session.run<{ commit_id: number }>(
+async function isCommitted(session: Session, row: RoomRow): Promise<boolean> {
+  await session.run('SELECT name FROM rooms WHERE name = ? FOR UPDATE', [row.name]);
+  const [found] = await session.run<{ commit_id: number }>(
     'SELECT commit_id FROM messages WHERE room = ? AND end_offset = ?',
-    [change.room, change.endOffset],
+    [row.name, row.size_bytes],
   );
   await session.run('ROLLBACK');
-  return row?.commit_id === change.commitId;
+  return found?.commit_id === row.commit_id;
 }

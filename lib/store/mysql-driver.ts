@@ -30,6 +30,12 @@ export interface Session {
    * @returns the rows of a SELECT
    */
   run<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Runs one statement that changes rows.
+   *
+   * @returns how many rows it found
+   */
+  change(sql: string, values: readonly unknown[]): Promise<number>;
 }
 
 /** A connection of a pool. */
@@ -107,11 +113,15 @@ async function importPackage(): Promise<typeof import('mysql2/promise')> {
 }
 
 function toLink(connection: Connection): Link {
+  const query = async (sql: string, values: readonly unknown[]): Promise<unknown> => {
+    const [result] = await connection.query({ sql, timeout: STATEMENT_MS }, [...values]);
+    return result;
+  };
   return {
-    async run<Row>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-      const [rows] = await connection.query({ sql, timeout: STATEMENT_MS }, [...values]);
-      return rows as Row[];
-    },
+    run: async <Row>(sql: string, values: readonly unknown[] = []) =>
+      (await query(sql, values)) as Row[],
+    change: async (sql, values) =>
+      ((await query(sql, values)) as { affectedRows: number }).affectedRows,
     destroy: () => connection.destroy(),
   };
 }

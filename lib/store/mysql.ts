@@ -10,6 +10,7 @@ import { type Counts, toCounts } from './counts.ts';
 import { appendBytes, appendEntries } from './mysql-append.ts';
 import { findOut, LostCommitError } from './mysql-commit.ts';
 import { loadDriver, type Session } from './mysql-driver.ts';
+import { Guesses } from './mysql-guesses.ts';
 import { Health, toAwayError } from './mysql-health.ts';
 import { Pool } from './mysql-pool.ts';
 import { DatabaseViews } from './mysql-view.ts';
@@ -37,6 +38,7 @@ export class DatabaseStore implements Store, Archive {
   readonly #writers: Pool;
   readonly #views: DatabaseViews;
   readonly #queue: AppendQueue;
+  readonly #guesses = new Guesses();
   readonly #count: Counts;
 
   /**
@@ -135,7 +137,7 @@ export class DatabaseStore implements Store, Archive {
     let prepared: Receipt[] = [];
     const { lockWaits, syncs } = this.#count;
     const work = (session: Session): Promise<void> =>
-      appendEntries(session, room, entries, {
+      appendEntries(session, room, entries, this.#guesses, {
         onLock: (waitMs) => lockWaits.observe(waitMs / 1000),
         onPrepared: (receipts) => {
           prepared = receipts;

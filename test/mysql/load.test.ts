@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { findViolations } from '../support/checker.ts';
 import { runCrowd } from '../support/crowd.ts';
 import { engines } from '../support/databases.ts';
-import { read } from '../support/http.ts';
+import { get, post, read } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { startServer } from '../support/server.ts';
 import { followRoom } from '../support/sse.ts';
@@ -60,6 +60,28 @@ for (const engine of engines) {
       for (const server of servers) {
         assert.deepEqual(await server.stop(), { code: 0, signal: null });
         assert.deepEqual(server.stderr, []);
+      }
+    });
+
+    test('few rights are enough: CREATE and REFERENCES once, then SELECT, INSERT and UPDATE', async () => {
+      const store = await database.makeStore();
+      const { username, pathname } = new URL(store);
+      const [user, place] = [`'${username}'@'127.0.0.1'`, `${pathname.slice(1)}.*`];
+      const grantOnly = async (rights: string) => {
+        await database.run(`REVOKE ALL ON ${place} FROM ${user}`);
+        await database.run(`GRANT ${rights} ON ${place} TO ${user}`);
+      };
+      for (const rights of [
+        'CREATE, REFERENCES, SELECT, INSERT, UPDATE',
+        'SELECT, INSERT, UPDATE',
+      ]) {
+        await grantOnly(rights);
+        const server = await startServer({ store });
+        const posted = await post(server, 'rights', { username: 'u', message: rights });
+        assert.equal(posted.status, 201, posted.text);
+        assert.equal((await get(server, '/-/ready')).status, 200);
+        assert.ok((await read(server, 'rights')).text.endsWith(posted.text));
+        await server.stop();
       }
     });
 
