@@ -99,21 +99,23 @@ function toForms(file: string, body: Buffer): Asset[] {
   const hash = createHash('sha256').update(body).digest('base64url').slice(0, 16);
   const forms = [toAsset(type, hash, body, undefined)];
   if (!COMPRESSIBLE.test(type)) return forms;
-  const packed = [zlib.brotliCompressSync(body, toBrotliOptions(body)), zlib.gzipSync(body)];
-  if (packed.some(({ length }) => length >= body.length)) return forms;
-  return [...forms, ...CODINGS.map((coding, index) => toAsset(type, hash, packed[index]!, coding))];
+  const packed = pack(body);
+  if (CODINGS.some((coding) => packed[coding].length >= body.length)) return forms;
+  return [...forms, ...CODINGS.map((coding) => toAsset(type, hash, packed[coding], coding))];
 }
 
-/** A window no larger than the file: the default's tables are megabytes, made anew for each file. */
-function toBrotliOptions({ length }: Buffer): zlib.BrotliOptions {
+/** Packs with a window as large as the file: the defaults' tables take longer to make than the rest. */
+function pack(body: Buffer): Record<(typeof CODINGS)[number], Buffer> {
   const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = zlib.constants;
-  const windowBits = Math.min(22, Math.max(10, Math.ceil(Math.log2(length + 1))));
+  const windowBits = Math.max(10, Math.ceil(Math.log2(body.length + 1)));
+  const params = {
+    [BROTLI_PARAM_QUALITY]: 5,
+    [BROTLI_PARAM_LGWIN]: Math.min(22, windowBits),
+    [BROTLI_PARAM_SIZE_HINT]: body.length,
+  };
   return {
-    params: {
-      [BROTLI_PARAM_QUALITY]: 5,
-      [BROTLI_PARAM_LGWIN]: windowBits,
-      [BROTLI_PARAM_SIZE_HINT]: length,
-    },
+    br: zlib.brotliCompressSync(body, { params }),
+    gzip: zlib.gzipSync(body, { windowBits: Math.min(15, windowBits), memLevel: 5 }),
   };
 }
 
