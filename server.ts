@@ -80,7 +80,8 @@ async function openStore(config: Config, log: Log, registry: Registry): Promise<
     const { DatabaseStore } = await import('./lib/store/mysql.ts');
     return await DatabaseStore.open({ address: database, log, registry });
   } catch (error) {
-    throw new ConfigError(`CHAT_STORE: ${(error as Error).message}`);
+    const right = database === undefined ? '; it takes a folder that can be written to' : '';
+    throw new ConfigError(`CHAT_STORE: ${(error as Error).message}${right}`);
   }
 }
 

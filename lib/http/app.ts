@@ -7,6 +7,7 @@ import { type Assets, PAGE } from './assets.ts';
 import { matchesTag } from './conditional.ts';
 import { acceptsEvents } from './negotiate.ts';
 import { createObserver } from './observe.ts';
+import { countHosts } from './origin.ts';
 import { postMessage } from './post.ts';
 import { ALLOWED, findTarget, type Target } from './router.ts';
 import { followRoom, type StreamParts, streamRoom } from './stream.ts';
@@ -80,9 +81,10 @@ function handle(
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { replier } = parts;
-  const { headers, httpVersion, method = '' } = response.req;
-  if (headers.host === undefined && httpVersion === '1.1') {
-    replier.sendText(response, 400, 'the Host field is missing; send one');
+  const { httpVersion, method = '' } = response.req;
+  const hosts = countHosts(response.req.rawHeaders);
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) {
+    replier.sendText(response, 400, 'the Host field is missing or there are several; send one');
     return undefined;
   }
   if (target === undefined) {
@@ -151,7 +153,7 @@ function sendAsset({ assets, replier }: AppParts, file: string, response: Server
   const { headers } = response.req;
   const asset = assets.find(file, headers);
   if (asset === undefined) {
-    replier.sendText(response, 404, 'there is no such file');
+    replier.sendText(response, 404, 'there is no such file; the page is at /');
     return;
   }
   const ifNoneMatch = headers['if-none-match'];

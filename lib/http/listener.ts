@@ -47,8 +47,8 @@ export class Listener {
     this.#server.requestTimeout = 0;
     this.#server.on('checkContinue', handler);
     this.#server.on('checkExpectation', (_, response) => {
-      response.writeHead(417, { ...this.#common, Connection: 'close' });
-      response.end('this server knows no other expectation than 100-continue\n');
+      const { headers, body } = this.#toAnswer(417);
+      response.writeHead(417, headers).end(body);
     });
     this.#server.on('connect', (_, socket) => this.#refuse(socket as net.Socket, 405));
     this.#server.on('clientError', (error, socket) => this.#refuseError(error, socket));
@@ -116,25 +116,20 @@ export class Listener {
       socket.destroy();
       return;
     }
-    const status = STATUS_BY_CODE[error.code ?? ''] ?? 400;
+    const isMethod = error.code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(toText(error));
+    const status = isMethod ? 405 : (STATUS_BY_CODE[error.code ?? ''] ?? 400);
     this.#refuse(socket as net.Socket, status);
   }
 
+  /** Whether an answer is under way, or is still to come for a request that was whole. */
   #isAnswering(socket: Duplex): boolean {
     const answer = this.#sockets.get(socket);
-    return answer?.headersSent === true && !answer.writableEnded;
+    if (answer === undefined || answer.writableEnded) return false;
+    return answer.headersSent || answer.req.complete;
   }
 
   #refuse(socket: net.Socket, status: number): void {
-    const body = `${TEXTS[status]}\n`;
-    const headers: http.OutgoingHttpHeaders = {
-      ...this.#common,
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-      Connection: 'close',
-      ...(status === 503 ? { 'Retry-After': '1' } : {}),
-      ...(status === 405 ? { Allow: 'GET, HEAD, POST' } : {}),
-    };
+    const { headers, body } = this.#toAnswer(status);
     const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${fields.join('')}\r\n`;
     socket.on('error', () => socket.destroy());
@@ -143,6 +138,26 @@ export class Listener {
     socket.resume();
     setTimeout(() => socket.destroy(), 1000).unref();
   }
+
+  #toAnswer(status: number): { headers: http.OutgoingHttpHeaders; body: string } {
+    const body = `${TEXTS[status]}\n`;
+    const headers: http.OutgoingHttpHeaders = {
+      ...this.#common,
+      'Content-Type': 'text/plain; charset=utf-8',
+      'Content-Length': Buffer.byteLength(body),
+      Connection: 'close',
+    };
+    if (status === 503) headers['Retry-After'] = '1';
+    if (status === 405) headers.Allow = 'GET, HEAD, POST';
+    return { headers, body };
+  }
+}
+
+/** A request line whose method Node's parser does not know (RFC 9112 §3). */
+const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/;
+
+function toText(error: NodeJS.ErrnoException & { rawPacket?: Buffer }): string {
+  return error.rawPacket?.toString('latin1', 0, 16_384) ?? '';
 }
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
@@ -153,9 +168,10 @@ const STATUS_BY_CODE: Readonly<Record<string, number>> = {
 
 const TEXTS: Readonly<Record<number, string>> = {
   400: 'the request is malformed; send HTTP/1.1 with a percent-encoded path',
-  405: 'this server is no proxy; it takes GET, HEAD and POST',
+  405: 'this server takes GET, HEAD and POST',
   408: 'the request took too long; send it faster',
   413: 'the chunk extensions are too large; leave them out',
+  417: 'this server knows no other expectation than 100-continue; leave it out',
   431: 'the header is too large; it takes at most 16 KiB',
   503: 'too many connections are open; try again in a moment',
 };

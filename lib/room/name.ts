@@ -28,7 +28,7 @@ export function findRoomFault(room: string): string | undefined {
   if (room === '') return 'the room name is empty; it takes 1 to 100 characters';
   if (room === '.' || room === '..') return 'a room cannot be named "." or ".."';
   if (!room.isWellFormed()) return 'the room name is not well-formed Unicode';
-  if (hasControl(room)) return 'the room name has a control character in it';
+  if (hasControl(room)) return 'the room name has a control character in it; leave it out';
   if (countCodePoints(room, MAX_ROOM_CHARACTERS) > MAX_ROOM_CHARACTERS) {
     return `the room name is longer than ${MAX_ROOM_CHARACTERS} characters`;
   }

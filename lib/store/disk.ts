@@ -3,7 +3,9 @@
  * can put a disk in their place that fails, or loses power.
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { promisify } from 'node:util';
+import { toErrno } from '../errors.ts';
 
 /** What is asked of a file's or folder's state; times in milliseconds. */
 export interface Stat {
@@ -70,8 +72,24 @@ export const realDisk: Disk = {
   fsyncSync: fs.fsyncSync,
   unlinkSync: fs.unlinkSync,
   readdirSync: fs.readdirSync,
-  mkdirSync: fs.mkdirSync,
+  mkdirSync: makeFolderChain,
   fdatasync: promisify(fs.fdatasync),
   open: fs.promises.open,
   access: fs.promises.access,
 };
+
+/** Node's own recursive form goes round in circles where a folder refuses with ENOENT, as /proc does. */
+function makeFolderChain(folder: string): string | undefined {
+  try {
+    fs.mkdirSync(folder);
+    return folder;
+  } catch (error) {
+    const errno = toErrno(error);
+    if (errno === 'EEXIST' && fs.statSync(folder).isDirectory()) return undefined;
+    const parent = path.dirname(folder);
+    if (errno !== 'ENOENT' || fs.existsSync(parent)) throw error;
+    const first = makeFolderChain(parent);
+    makeFolderChain(folder);
+    return first ?? folder;
+  }
+}

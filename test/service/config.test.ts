@@ -104,6 +104,7 @@ suite('a bad value is one line on standard error and exit code 2', () => {
     ['CHAT_STORE', 'postgres://localhost/chat'],
     ['CHAT_STORE', 'mysql://'],
     ['CHAT_STORE', file],
+    ['CHAT_STORE', '/proc/rooms'],
     ['CHAT_STATIC', missing],
     ['CHAT_SERVER_NAME', 'two\nlines'],
     ['CHAT_DURABILITY', 'tape'],

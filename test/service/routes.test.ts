@@ -259,6 +259,18 @@ suite('other methods and paths', () => {
     assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 200[\s\S]* a: one\n/);
   });
 
+  test('two Host fields are 400: another party might go by the other one', async () => {
+    const wire = await openWire(server);
+    wire.send('GET /chat/alias HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n');
+    assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 400[\s\S]*Host field/);
+  });
+
+  test('a method that nobody knows is 405 with Allow', async () => {
+    const wire = await openWire(server);
+    wire.send('BREW /chat/alias HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 405[\s\S]*\r\nAllow: GET, HEAD, POST\r\n/);
+  });
+
   test('nothing leaves the front end’s folder', async () => {
     const paths = ['/static/../package.json', '/static/%2e%2e/package.json'];
     for (const path of [...paths, '/static/..%2fpackage.json', '/static/..%5cpackage.json']) {

@@ -88,7 +88,11 @@ suite('connections', () => {
 suite('what is no HTTP', () => {
   const malformed: Record<string, [sent: string, status: number]> = {
     'words of another protocol': ['EHLO mail.example\r\n\r\n', 400],
-    'a method that there is not': ['GOT / HTTP/1.1\r\n\r\n', 400],
+    'a method that there is not': ['GOT / HTTP/1.1\r\n\r\n', 405],
+    'an expectation that there is not': [
+      'POST / HTTP/1.1\r\nHost: a\r\nExpect: more\r\nContent-Length: 0\r\n\r\n',
+      417,
+    ],
     'a space in the target': ['GET /a b HTTP/1.1\r\nHost: a\r\n\r\n', 400],
     'a broken field': ['GET / HTTP/1.1\r\nHo st: a\r\n\r\n', 400],
     'two lengths that differ': [
