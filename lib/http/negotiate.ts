@@ -64,10 +64,12 @@ export function prefersHtml(accept: string | undefined): boolean {
   return weigh(weights, 'text/html') > weigh(weights, 'text/plain');
 }
 
-/** Whether a client asks for a stream of events: only by its name, never by `*` alone. */
+/** Whether a client likes a stream of events no less than text: only by its name, never by `*`. */
 export function acceptsEvents(accept: string | undefined): boolean {
   if (accept === undefined || !/event-stream/i.test(accept)) return false;
-  return (parseWeights(accept).get('text/event-stream') ?? 0) > 0;
+  const weights = parseWeights(accept);
+  const events = weights.get('text/event-stream') ?? 0;
+  return events > 0 && events >= weigh(weights, 'text/plain');
 }
 
 /**

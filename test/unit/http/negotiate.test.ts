@@ -118,7 +118,9 @@ suite('events are asked for', () => {
   const fields: [accept: string | undefined, isAsked: boolean][] = [
     ['text/event-stream', true],
     ['Text/Event-Stream; charset=utf-8', true],
-    ['text/plain, text/event-stream;q=0.1', true],
+    ['text/event-stream, text/plain;q=0.5', true],
+    ['text/event-stream, */*', true],
+    ['text/plain, text/event-stream;q=0.1', false],
     ['text/event-stream;q=0', false],
     ['text/event-streams', false],
     ['x/y; z=text/event-stream', false],
