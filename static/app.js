@@ -125,6 +125,7 @@ on(identity, 'change', () => {
 });
 showStatus();
 
+if (matchMedia('(hover: hover)').matches) composer.focus();
 await goToAddress().catch(() => {});
 connection.start();
 void servers.lookUpPage();

@@ -7,7 +7,7 @@ import { memory } from './storage.js';
  */
 class Clock extends EventTarget {
 	#zoneMinutes = memory.get('zone', 0);
-	#time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+	#time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 	#day = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 
 	/** @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`; another gives nothing */

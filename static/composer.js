@@ -51,7 +51,7 @@ class Composer {
 		memory.set(this.#key, value);
 		const left = MESSAGE_LIMIT - countCharacters(value);
 		const counter = byId('counter');
-		counter.textContent = left < SHOWN_LEFT ? `${left} left` : '';
+		counter.textContent = left < 0 ? `${-left} too many` : left < SHOWN_LEFT ? `${left} left` : '';
 		counter.classList.toggle('over', left < 0);
 		this.#text.setAttribute('aria-invalid', String(left < 0));
 		byId('send', HTMLButtonElement).disabled = left < 0 || !value.trim();

@@ -102,7 +102,6 @@ class Connection extends EventTarget {
 	/** @param {AbortSignal} signal */
 	async #stream(signal) {
 		let isGreeted = false;
-		// Nobody waits for the first word of a stream.
 		const polling = setInterval(() => {
 			if (!isGreeted) log.catchUp().catch(() => {});
 		}, POLL_MS);

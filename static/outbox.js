@@ -1,5 +1,6 @@
 import { parseCursor, room, textPath } from './address.js';
 import { clock } from './clock.js';
+import { connection } from './connection.js';
 import { byId, make, on, pause, toast } from './dom.js';
 import { cleanMessage, parseLine } from './line.js';
 import { log } from './log.js';
@@ -76,7 +77,7 @@ class Outbox {
 
 	/** @param {Entry} entry */
 	async #post(entry) {
-		while (!log.isOpen) await pause(300);
+		while (!log.isOpen || connection.status.state === 'offline') await pause(300);
 		entry.since = log.cursor;
 		this.#turn(entry, 'sending');
 		try {

@@ -65,7 +65,8 @@ class RoomReader {
 	 */
 	async poll(offset) {
 		const from = Math.max(0, offset - 1);
-		const piece = await this.#read(`${from}-${from + NEWS_BYTES}`, undefined, this.#etag);
+		const range = offset ? `${from}-${from + NEWS_BYTES}` : '';
+		const piece = await this.#read(range, undefined, this.#etag);
 		if (piece.isOld) return undefined;
 		return { page: toPage(piece, offset), hasMoved: offset > 0 && piece.bytes[0] !== 10 };
 	}
@@ -89,7 +90,7 @@ class RoomReader {
 	 * @returns {Promise<Piece>}
 	 */
 	async #read(range, signal, etag) {
-		const headers = new Headers({ Range: `bytes=${range}` });
+		const headers = new Headers(range ? { Range: `bytes=${range}` } : {});
 		if (etag) headers.set('If-None-Match', etag);
 		const deadline = AbortSignal.timeout(TIMEOUT_MS);
 		const answer = await fetch(textPath(), {
@@ -102,7 +103,7 @@ class RoomReader {
 		const isOld = status === 304;
 		if (!answer.ok && !isOld && status !== 416) throw await Refusal.of(answer);
 		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);
-		// Only now: had the body been cut off, the next poll would have to bring it again.
+		// Only now that the body is whole.
 		if (etag !== undefined && !isOld) this.#etag = answer.headers.get('etag') ?? '';
 		const cursor = parseCursor(answer.headers.get('chat-cursor')) ?? START;
 		if (status === 200) return { bytes, from: 0, size: bytes.length, cursor, isOld };

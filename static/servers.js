@@ -29,7 +29,7 @@ class Servers {
 
 	#show() {
 		const count = Object.keys(this.#hosts).length;
-		byId('servers-seen').textContent = `${count} different seen`;
+		byId('servers-seen').textContent = `${count} seen`;
 		const entries = Object.entries(ROLES).flatMap(([role, label]) => {
 			const name = this.#roles[role];
 			if (!name) return [];

@@ -6,7 +6,7 @@ import { rows } from './rows.js';
 import { scroll } from './scroll.js';
 import { view } from './view.js';
 
-/** What has been read: the divider where reading stopped, what came since, the count in the title. */
+/** What has been read: the divider, what came since, the count in the title. */
 class Unread {
 	#latest = byId('latest');
 	#count = 0;

@@ -159,6 +159,8 @@ test('all of the page weighs at most 80 KB', () => {
   assert.ok(totalBytes <= 80 * 1024, `${totalBytes} bytes`);
 });
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
 interface Axe {
   run(): Promise<{
     violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[];

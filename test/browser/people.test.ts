@@ -181,7 +181,7 @@ test('each room keeps its draft through a reload, and counts near the limit', {
   await page.locator('#message').fill('😀'.repeat(3999));
   assert.equal(await page.locator('#counter').innerText(), '1 left');
   await page.locator('#message').fill('😀'.repeat(4001));
-  assert.equal(await page.locator('#counter').innerText(), '-1 left');
+  assert.equal(await page.locator('#counter').innerText(), '1 too many');
   await page.locator('#message').press('Enter');
   assert.deepEqual(await readPending(page), []);
   await say(page, '😀'.repeat(4000));
