@@ -5,6 +5,7 @@
  * given out under that lock and seen by others only with the commit: no reader sees a gap that fills
  * later.
  */
+import { ServiceError } from '../errors.ts';
 import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
 import { commit } from './mysql-commit.ts';
@@ -49,7 +50,7 @@ export async function appendEntries(
     const row = await lockRoom(session, room);
     isAlone = row.commit_id === last?.row.commit_id;
     batch = await toBatch(session, row, entries);
-    await moveEnd(session, row, batch.after);
+    await moveLocked(session, row, batch.after);
   }
   events.onLock(performance.now() - begunMs);
   const { rows, after, lines } = batch;
@@ -84,7 +85,7 @@ export async function appendBytes(
   const end = bytes.lastIndexOf(LF);
   const completeBytes = end === -1 ? row.complete_bytes : offset + end + 1;
   const after = await toNextRow(session, row, rows, completeBytes);
-  await moveEnd(session, row, after);
+  await moveLocked(session, row, after);
   if (rows.length > 0) await insertRows(session, after, rows);
   await commit(session, after, () => undefined);
   return true;
@@ -98,6 +99,11 @@ async function tryGuess(
 ): Promise<Batch | undefined> {
   const batch = await toBatch(session, row, entries);
   return (await moveEnd(session, row, batch.after)) ? batch : undefined;
+}
+
+async function moveLocked(session: Session, row: RoomRow, after: RoomRow): Promise<void> {
+  if (await moveEnd(session, row, after)) return;
+  throw new ServiceError('unavailable', "the database let go of the room's lock; try again");
 }
 
 /** A batch as it is to be stored. */

@@ -52,6 +52,8 @@ export class Health {
   /** Logs that the database failed: one line when it goes, not one for each request. */
   noteAway(error: unknown): void {
     this.#onFailure();
+    // What comes back may be another server, or an empty database: it is looked at as at the start.
+    this.#prepared = undefined;
     if (!this.#isAway) this.#log.error('the database failed', { error });
     this.#isAway = true;
   }

@@ -113,6 +113,23 @@ function testFaults(engine: (typeof engines)[number]): void {
     await server.stop();
   });
 
+  test('tables that are gone are made anew, without a restart', async () => {
+    const store = await database.makeStore();
+    const server = await startServer({ store });
+    assert.equal((await post(server, 'gone', message)).status, 201);
+    for (const table of ['messages', 'rooms', 'chat_ready', 'chat_schema']) {
+      await database.run(`DROP TABLE ${table}`, store);
+    }
+    await waitForRecovery(server);
+    assert.equal((await read(server, 'gone')).text, '');
+    await database.run('UPDATE chat_schema SET version = 99', store);
+    const next = await startServer({ store });
+    const refused = await get(next, '/-/ready');
+    assert.equal(refused.status, 503);
+    assert.match(refused.text, /version 99/);
+    await Promise.all([server.stop(), next.stop()]);
+  });
+
   test('a transaction that stands still, with its room locked, is given up within 4 s', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
