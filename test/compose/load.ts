@@ -53,6 +53,8 @@ export interface LoadReport {
 export interface Load {
   /** How many messages were acknowledged so far. */
   acknowledgedCount(): number;
+  /** How long the slowest answered GET took so far: how fast this machine is just now. */
+  slowestGetMs(): number;
   /** Sends everybody away without a word: for a test that has failed already. */
   abandon(): void;
   /** Lets everybody finish, waits until the live readers have everything, and judges. */
@@ -71,6 +73,7 @@ export function startLoad(target: Target, options: LoadOptions): Load {
   const crowd = new Crowd(target, options);
   return {
     acknowledgedCount: () => crowd.acknowledgedCount,
+    slowestGetMs: () => crowd.slowestGetMs,
     abandon: () => crowd.abandon(),
     stop: () => crowd.stop(),
   };
@@ -78,6 +81,7 @@ export function startLoad(target: Target, options: LoadOptions): Load {
 
 class Crowd {
   acknowledgedCount = 0;
+  slowestGetMs = 0;
   readonly #target: Target;
   readonly #options: Required<LoadOptions>;
   readonly #sent: Sent[] = [];
@@ -91,7 +95,6 @@ class Crowd {
   #getCount = 0;
   #lastGetAtMs = performance.now();
   #longestSilenceMs = 0;
-  #slowestGetMs = 0;
   #slowestPostMs = 0;
 
   constructor(target: Target, options: LoadOptions) {
@@ -166,7 +169,7 @@ class Crowd {
         this.#seen.push({ room, beganAtMs, text: answer.text });
         this.#longestSilenceMs = Math.max(this.#longestSilenceMs, nowMs - this.#lastGetAtMs);
         this.#lastGetAtMs = nowMs;
-        this.#slowestGetMs = Math.max(this.#slowestGetMs, nowMs - beganAtMs);
+        this.slowestGetMs = Math.max(this.slowestGetMs, nowMs - beganAtMs);
         this.#servers.add(serverOf(answer));
       } else {
         const what = `${answer.status} after ${(nowMs - beganAtMs).toFixed(0)} ms`;
@@ -211,7 +214,7 @@ class Crowd {
       streamCount: this.#live.reduce((sum, reader) => sum + reader.openedCount, 0),
       resetCount: this.#live.reduce((sum, reader) => sum + reader.resetCount, 0),
       longestSilenceMs: this.#longestSilenceMs,
-      slowestGetMs: this.#slowestGetMs,
+      slowestGetMs: this.slowestGetMs,
       slowestPostMs: this.#slowestPostMs,
       servers: this.#servers,
     };
