@@ -62,13 +62,19 @@ export function readAt(
   disk: Disk = realDisk,
 ): Buffer {
   const buffer = Buffer.allocUnsafeSlow(lengthBytes);
+  const filled = fill(fd, buffer, from, disk);
+  return filled === lengthBytes ? buffer : buffer.subarray(0, filled);
+}
+
+/** @returns how many bytes there were */
+function fill(fd: number, into: Buffer, from: number, disk: Disk): number {
   let filled = 0;
-  while (filled < lengthBytes) {
-    const count = disk.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
+  while (filled < into.length) {
+    const count = disk.readSync(fd, into, filled, into.length - filled, from + filled);
     if (count === 0) break;
     filled += count;
   }
-  return filled === lengthBytes ? buffer : buffer.subarray(0, filled);
+  return filled;
 }
 
 /**
@@ -87,7 +93,7 @@ export async function* readChunks(
 ): AsyncGenerator<Buffer> {
   try {
     if (to - from <= MAX_AT_ONCE_BYTES) {
-      if (to > from) yield readPart(file, inode, from, to, disk);
+      yield* readAtOnce(file, inode, from, to, disk);
       return;
     }
     const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
@@ -102,13 +108,34 @@ export async function* readChunks(
   }
 }
 
-function readPart(file: string, inode: number, from: number, to: number, disk: Disk): Buffer {
+/** The buffer of the last part that was read at once: a new one's pages cost ten times the read. */
+let spare: Buffer | undefined;
+
+function* readAtOnce(
+  file: string,
+  inode: number,
+  from: number,
+  to: number,
+  disk: Disk,
+): Generator<Buffer> {
+  if (to <= from) return;
+  const buffer = spare ?? Buffer.allocUnsafeSlow(MAX_AT_ONCE_BYTES);
+  spare = undefined;
+  try {
+    const part = buffer.subarray(0, to - from);
+    readPart(file, inode, part, from, disk);
+    yield part;
+  } finally {
+    spare = buffer;
+  }
+}
+
+function readPart(file: string, inode: number, into: Buffer, from: number, disk: Disk): void {
   const fd = openPlain(file, disk);
   if (fd === undefined) throw toCutError();
   try {
-    const bytes = readAt(fd, from, to - from, disk);
-    if (disk.fstatSync(fd).ino !== inode || bytes.length < to - from) throw toCutError();
-    return bytes;
+    const isSame = disk.fstatSync(fd).ino === inode;
+    if (!isSame || fill(fd, into, from, disk) < into.length) throw toCutError();
   } finally {
     tryClose(fd, disk);
   }
