@@ -1,5 +1,5 @@
 // A real MySQL or MariaDB on 127.0.0.1, on a data folder of its own: started, killed, started again.
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -51,9 +51,11 @@ export async function startDatabase(engine: Engine, settings: string[] = []): Pr
     ...settings,
   ];
   let server: ServerProcess | undefined;
+  let guard: ChildProcess | undefined;
   const begin = async () => {
     server = watch(spawn('chroot', [root, programs[engine], ...args], { stdio: 'pipe' }));
     const own = server;
+    guard = watchOver(own.pid, data);
     let exit: unknown;
     void own.exited.then((how) => {
       exit = how;
@@ -70,6 +72,7 @@ export async function startDatabase(engine: Engine, settings: string[] = []): Pr
   const end = async () => {
     const own = server;
     server = undefined;
+    guard?.kill('SIGKILL');
     await own?.kill();
   };
   const removal = { remove: () => rmSync(data, { recursive: true, force: true }) };
@@ -92,6 +95,19 @@ export async function startDatabase(engine: Engine, settings: string[] = []): Pr
       started.delete(removal);
     },
   };
+}
+
+/** A test process that is killed takes its server and its data with it. */
+function watchOver(pid: number, data: string): ChildProcess {
+  const script = 'read _; kill -9 "$1"; sleep 1; rm -rf "$2"';
+  const guard = spawn('sh', ['-c', script, 'sh', String(pid), data], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  guard.unref();
+  // The pipe alone must not keep the process from ending; its end is what the guard waits for.
+  (guard.stdin as unknown as { unref(): void }).unref();
+  return guard;
 }
 
 let storeCount = 0;
