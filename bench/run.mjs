@@ -33,7 +33,7 @@ const FULL = {
 };
 
 const QUICK = {
-  seconds: 0.2,
+  seconds: 0.6,
   rounds: 1,
   samples: 20,
   largeBytes: 16 << 20,

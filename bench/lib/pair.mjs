@@ -27,6 +27,7 @@ export async function pairLoads(sides, { seconds, rounds }) {
       result.cpus.push(((sumCpuMs(sides[side]) - before[side]) * 1000) / requests);
     }
   }
+  if (results.some(({ total }) => total === 0)) throw new Error('a server answered nothing');
   return results;
 }
 
@@ -70,7 +71,7 @@ async function sumUp({ loads, ranMs }) {
   for (const { ended } of loads) {
     const { stdout, stderr } = await ended;
     const count = Number(/(\d+) requests in/.exec(stdout)?.[1]);
-    if (!(count > 0)) throw new Error(`wrk failed: ${stdout}${stderr}`);
+    if (!(count >= 0)) throw new Error(`wrk failed: ${stdout}${stderr}`);
     const refused = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
     if (refused !== undefined) throw new Error(`${refused} requests were refused`);
     requests += count;
