@@ -39,8 +39,33 @@ export async function openAs(browser: Browser, url: string, seat: Seat = {}): Pr
   }
   const page = await context.newPage();
   const faults = watchFaults(page);
-  await page.goto(url);
+  await visit(page, url);
   return { page, faults };
+}
+
+/** Goes to an address; again where the machine's own network changed meanwhile. */
+export async function visit(page: Page, url: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    const fault = await page
+      .goto(url)
+      .then(() => waitForStart(page))
+      .catch((error: Error) => error);
+    if (!fault) return;
+    const isNetwork = fault.message.includes('ERR_NETWORK_CHANGED') || isErrorPage(page);
+    if (tries === 6 || !isNetwork) throw fault;
+    await page.waitForTimeout(500);
+  }
+}
+
+/** Waits until our page has started (others start by themselves). */
+async function waitForStart(page: Page): Promise<undefined> {
+  const isOurs = (await page.locator('script[src="/static/boot.js"]').count()) > 0;
+  if (isOurs) await page.locator('#status:not(:empty)').waitFor({ timeout: 15_000 });
+}
+
+/** Whether the browser shows its own page for an address that it couldn't load. */
+function isErrorPage(page: Page): boolean {
+  return page.url().startsWith('chrome-error:');
 }
 
 /** Collects what goes wrong in a page's scripts. */

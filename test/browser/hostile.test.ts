@@ -9,7 +9,15 @@ import { post } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { projectFolder } from '../support/paths.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { launchBrowser, openAs, readRows, say, waitForState, waitForText } from './browser.ts';
+import {
+  launchBrowser,
+  openAs,
+  readRows,
+  say,
+  visit,
+  waitForState,
+  waitForText,
+} from './browser.ts';
 
 const skip = need('chromium');
 let browser: Browser;
@@ -191,7 +199,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       const { page } = await openAs(browser, `${server.url}/empty`, seat);
       await waitForState(page, 'live');
       assert.deepEqual(await audit(page), []);
-      await page.goto(`${server.url}/axe#15`);
+      await visit(page, `${server.url}/axe#15`);
       await page.locator('.target').waitFor();
       await waitForState(page, 'live');
       await page.route('**/chat/*', (route) =>

@@ -7,7 +7,15 @@ import type { Browser, Page } from 'playwright-core';
 import { post } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { type Server, startServer, waitUntil } from '../support/server.ts';
-import { launchBrowser, openAs, readRows, say, waitForState, waitForText } from './browser.ts';
+import {
+  launchBrowser,
+  openAs,
+  readRows,
+  say,
+  visit,
+  waitForState,
+  waitForText,
+} from './browser.ts';
 
 const skip = need('chromium');
 const lineCount = 1_000_000;
@@ -128,7 +136,7 @@ test('a link to a message opens it with its surroundings', { skip }, async () =>
   await waitForState(page, 'live');
   await say(page, 'written from afar');
   await waitForText(page, 'written from afar');
-  await page.goto(`${server.url}/huge#99999999999`);
+  await visit(page, `${server.url}/huge#99999999999`);
   await page.getByText('not in this room').waitFor();
 });
 

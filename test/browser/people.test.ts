@@ -15,6 +15,7 @@ import {
   readPending,
   readRows,
   say,
+  visit,
   waitForState,
   waitForText,
 } from './browser.ts';
@@ -45,7 +46,7 @@ test('two people talk in two rooms on two servers over one folder', { skip }, as
     seats.map(async ({ server, name }) => {
       const first = await openAs(browser, `${server.url}/${rooms[0]}`, { name });
       const page = await first.page.context().newPage();
-      await page.goto(`${server.url}/${encodeURIComponent(rooms[1]!)}`);
+      await visit(page, `${server.url}/${encodeURIComponent(rooms[1]!)}`);
       return { name, pages: [first.page, page], faults: first.faults };
     }),
   );
@@ -172,10 +173,10 @@ test('each room keeps its draft through a reload, and counts near the limit', {
   const server = await serve(t);
   const { page } = await openAs(browser, `${server.url}/one`, { name: 'omri' });
   await page.locator('#message').fill('half a thought');
-  await page.goto(`${server.url}/two`);
+  await visit(page, `${server.url}/two`);
   await page.locator('#message').waitFor();
   assert.equal(await page.locator('#message').inputValue(), '');
-  await page.goto(`${server.url}/one`);
+  await visit(page, `${server.url}/one`);
   await page.locator('#message').waitFor();
   assert.equal(await page.locator('#message').inputValue(), 'half a thought');
   await page.locator('#message').fill('😀'.repeat(3999));
@@ -279,12 +280,12 @@ test('unread messages are counted in the title, divided from the read, and marke
   await page.locator('#latest').click();
   await page.locator('#latest').waitFor({ state: 'hidden' });
   assert.equal(await page.title(), 'busy');
-  await page.goto(`${server.url}/quiet`);
+  await visit(page, `${server.url}/quiet`);
   await fill('busy', 43, 45);
   await page.reload();
   await page.locator('#rooms .news').waitFor();
   assert.match(await page.locator('#rooms li:has(.news)').innerText(), /^busy/);
-  await page.goto(`${server.url}/busy`);
+  await visit(page, `${server.url}/busy`);
   await waitForText(page, 'news 44');
   assert.equal(await page.locator('.row:has(.divider) .text').innerText(), 'news 43');
 });

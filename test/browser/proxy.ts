@@ -18,6 +18,8 @@ export interface Proxy {
   freezesStreams: boolean;
   /** How many requests for a stream have come. */
   streamCount: number;
+  /** How many streams are open. */
+  openStreams: number;
   close(): void;
 }
 
@@ -35,6 +37,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     swallowsStreams: false,
     freezesStreams: false,
     streamCount: 0,
+    openStreams: 0,
     close: () => {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -60,6 +63,10 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
         if (/\naccept: text\/event-stream/i.test(text)) {
           kind = 'stream';
           proxy.streamCount += 1;
+          proxy.openStreams += 1;
+          client.once('close', () => {
+            proxy.openStreams -= 1;
+          });
         }
       }
       if (kind === 'post' && proxy.losesPosts) client.destroy();

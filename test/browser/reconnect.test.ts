@@ -13,6 +13,7 @@ import {
   readPending,
   readRows,
   say,
+  visit,
   waitForState,
   waitForText,
 } from './browser.ts';
@@ -187,7 +188,7 @@ test('a stream that is silent for longer than the pings is opened anew', { skip 
   const { server, proxy } = await setUp(t);
   const { page } = await openAs(browser, 'about:blank', { name: 'reader' });
   await page.clock.install();
-  await page.goto(`${proxy.url}/silent`);
+  await visit(page, `${proxy.url}/silent`);
   await waitForState(page, 'live');
   proxy.freezesStreams = true;
   const before = proxy.streamCount;
