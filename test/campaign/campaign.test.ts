@@ -6,12 +6,28 @@ import { suite, test } from 'node:test';
 import { breakFile, type Defect } from '../crash/mutant.ts';
 import { makeTempFolder, projectFolder } from '../support/paths.ts';
 import { runCampaign } from './campaign.ts';
+import { findFaketime } from './fleet.ts';
+import { runSoak } from './soak.ts';
 
 test('replicas that are killed, stopped, drained and started again lose nothing', async () => {
   const { faults, counts } = await runCampaign({ seed: 1, durationMs: 12_000, roundMs: 6000 });
   assert.deepEqual(faults, []);
   assert.ok(counts.kills! > 0, 'replicas were killed');
   assert.ok(counts.acknowledged! > 100, `only ${counts.acknowledged} messages`);
+});
+
+const faketime = findFaketime() ? false : 'needs libfaketime: apt-get install -y libfaketime';
+
+test('clocks that differ and jump lose nothing', { skip: faketime }, async () => {
+  const { faults, counts } = await runCampaign({ seed: 3, durationMs: 6000, roundMs: 5000 });
+  assert.deepEqual(faults, []);
+  assert.equal(counts['clocks that are off'], 1);
+});
+
+test('memory and handles are what they were after many came and went', async () => {
+  const { faults, messageCount } = await runSoak(8000);
+  assert.deepEqual(faults, []);
+  assert.ok(messageCount > 100, `only ${messageCount} messages`);
 });
 
 /** Copies the built service and puts a defect into it. */
@@ -47,8 +63,8 @@ const defects: Record<string, Defect> = {
   },
   'a batch acknowledged before it is written': {
     file: 'store/append-queue',
-    from: 'const receipts = await this.#commit(room, batch.map(({ entry }) => entry));',
-    to: "const receipts = batch.map(({ entry }) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, batch.map(({ entry }) => entry)).catch(() => 0);",
+    from: 'const receipts = await this.#commit(room, entries);',
+    to: "const receipts = entries.map((entry) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, entries).catch(() => 0);",
   },
 };
 
@@ -59,7 +75,7 @@ suite('a campaign sees', () => {
       const { faults } = await runCampaign({
         seed: 1,
         durationMs: 60_000,
-        roundMs: 5000,
+        roundMs: 4000,
         isShort: true,
         script,
       });

@@ -158,7 +158,8 @@ export class Fleet {
   }
 }
 
-function findFaketime(): string | undefined {
+/** Where libfaketime is, which Debian's package of that name has. */
+export function findFaketime(): string | undefined {
   const root = '/usr/lib';
   if (!existsSync(root)) return undefined;
   const paths = readdirSync(root).map((name) => join(root, name, 'faketime', 'libfaketime.so.1'));

@@ -1,6 +1,7 @@
-// npm run test:campaign -- --minutes N [--seed S] [--long PER_MILLION]
+// npm run test:campaign -- --minutes N [--seed S] [--long PER_MILLION], or --soak MINUTES
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.ts';
+import { runSoak } from './soak.ts';
 
 const { values } = parseArgs({
   options: {
@@ -8,9 +9,21 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     replicas: { type: 'string', default: '3' },
     writers: { type: 'string', default: '24' },
+    soak: { type: 'string' },
     long: { type: 'string', default: '20' },
   },
 });
+
+if (values.soak !== undefined) {
+  const { faults, messageCount, samples } = await runSoak(
+    Number(values.soak) * 60_000,
+    ({ memoryBytes, handleCount }) =>
+      console.log(`${Math.round(memoryBytes / 2 ** 20)} MiB, ${handleCount} handles`),
+  );
+  console.log(`${samples.length} samples, ${messageCount} messages`);
+  for (const fault of faults.slice(0, 20)) console.log(`FAULT ${fault}`);
+  process.exit(faults.length === 0 ? 0 : 1);
+}
 
 const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
 console.log(`seed ${seed} (of the disturbances; what replicas make of them is chance)`);

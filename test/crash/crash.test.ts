@@ -8,7 +8,7 @@ import { type Lie, takeOverTime } from './world.ts';
 before(takeOverTime);
 
 test('a power loss, a dead or frozen process and a failing call lose nothing', async () => {
-  for (let seed = 1; seed <= 60; seed += 1) {
+  for (let seed = 1; seed <= 40; seed += 1) {
     const { faults } = await runHistory({ seed });
     assert.deepEqual(faults, [], `npm run test:crash -- --seed ${seed}`);
   }
@@ -140,10 +140,12 @@ const defects: Record<string, Defect> = {
 
 const hints: Record<string, number> = {
   'what a dead writer left not synced': 69,
-  "a dead writer's new name not synced": 41,
+  'a lock removed without judging its owner': 32,
+  "a dead writer's new name not synced": 60,
   'the sync of a dead writer tried again after it failed': 69,
   'a lock that power loss brought back believed': 59,
-  'a look that failed taken for no lock': 135,
+  'a look that failed taken for no lock': 205,
+  'a failing close refusing what is stored': 7,
   'a lock kept that could not be looked at': 59,
   'a short write taken for a whole one': 150,
   'a lock trusted for ever': 680,
