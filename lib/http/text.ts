@@ -87,15 +87,28 @@ async function streamText(
 ): Promise<void> {
   replier.beginRaw(response, status, fields);
   if (response.req.method !== 'HEAD') {
-    for await (const chunk of view.read(from, to)) await write(response, chunk);
+    let left = to - from;
+    for await (const chunk of view.read(from, to)) {
+      left -= chunk.length;
+      await (left > 0 ? write(response, chunk) : end(response, chunk));
+    }
   }
-  response.end();
+  if (!response.writableEnded) response.end();
 }
 
 /** Resolves when the socket has taken the chunk: only then may its buffer be filled again. */
 function write(response: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     response.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Sends the last chunk and the end as one; resolves when it is sent, or when nobody takes it. */
+function end(response: ServerResponse, chunk: Buffer): Promise<void> {
+  if (response.closed) return Promise.resolve();
+  return new Promise((resolve) => {
+    response.once('close', () => resolve());
+    response.end(chunk);
   });
 }
 
