@@ -20,6 +20,9 @@ import type { Receipt } from './store.ts';
 /** How often a batch is written anew because the file was replaced under it. */
 const MAX_REWRITES = 3;
 
+/** How often a failing look is tried again. */
+const MAX_LOOKS = 5;
+
 /** How far back from the end a batch is looked for when others wrote too, in bytes. */
 const SEARCH_BYTES = 8 << 20;
 
@@ -88,12 +91,25 @@ async function tryAppend(
   try {
     if (written < bytes.length) throw toShortWriteError();
     if (options.durable) await syncBatch(fd, file, baseBytes === 0, options);
-    const start = locate(fd, file, baseBytes, bytes, disk);
+    const start = await insist(() => locate(fd, file, baseBytes, bytes, disk));
     if (start === undefined) return undefined;
-    return toReceipts(readEpoch(fd, disk), start + gap.length, lines);
+    const epoch = await insist(() => readEpoch(fd, disk));
+    return toReceipts(epoch, start + gap.length, lines);
   } catch (error) {
     await cutBack(fd, baseBytes, written, lock, options);
     throw error;
+  }
+}
+
+/** Looks again where a look fails: the batch is on disk, and may be out of reach of a cut-back. */
+async function insist<T>(look: () => T): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return look();
+    } catch (error) {
+      if (tries === MAX_LOOKS) throw error;
+      await sleep(20 << tries);
+    }
   }
 }
 

@@ -19,7 +19,11 @@ const TRUST_MS = STALE_MS / 2;
 export interface HeldLock {
   /** Publishes the size that the room had before this owner writes. */
   publish(baseBytes: number): void;
-  /** Whether the lock is still this owner's; asks the disk only after a long hold. */
+  /**
+   * Whether the lock is still this owner's; asks the disk only after a long hold.
+   *
+   * @throws the system's error where it can't be told
+   */
   isMine(): boolean;
   /**
    * Lets it go, at once where the disk takes it. Never rejects: a lock that can't be removed is left
@@ -75,12 +79,8 @@ export class LockFile implements HeldLock {
 
   isMine(): boolean {
     if (performance.now() - this.#takenMs < TRUST_MS) return true;
-    try {
-      const found = this.#disk.statSync(this.#file, { throwIfNoEntry: false });
-      return found !== undefined && found.ino === this.#disk.fstatSync(this.#fd).ino;
-    } catch {
-      return false;
-    }
+    const found = this.#disk.statSync(this.#file, { throwIfNoEntry: false });
+    return found !== undefined && found.ino === this.#disk.fstatSync(this.#fd).ino;
   }
 
   /** Shows life to contenders, once the lock has been held for long. */

@@ -126,6 +126,11 @@ const defects: Record<string, Defect> = {
     from: 'if (tries === MAX_TRIES)',
     to: 'if (true)',
   },
+  'a batch on disk given up because a look at it failed': {
+    file: 'append',
+    from: 'if (tries === MAX_LOOKS)',
+    to: 'if (true)',
+  },
   'a short write taken for a whole one': {
     file: 'append',
     from: 'if (written < bytes.length)',
@@ -149,6 +154,7 @@ const hints: Record<string, number> = {
   'a lock kept that could not be looked at': 59,
   'a short write taken for a whole one': 150,
   'a lock trusted for ever': 680,
+  'a batch on disk given up because a look at it failed': 201_934,
   'a message acknowledged that its own lock still hides': 100_909,
 };
 
