@@ -47,6 +47,7 @@ interface Member {
 
 interface Own extends Sent {
   readonly by: Process;
+  readonly sentAtMs: number;
 }
 
 interface Image {
@@ -155,13 +156,15 @@ class History {
   #freeze({ process }: Member): void {
     process.isFrozen = !process.isFrozen;
     if (process.isFrozen) this.counts.frozen += 1;
+    else process.thawedAtMs = this.#world.nowMs;
     this.#trace(`${process.name} ${process.isFrozen ? 'freezes' : 'goes on'}`);
   }
 
   #send({ process, store }: Member): void {
     const room = ROOMS[this.#random.below(this.#roomCount)]!;
     const message = `<${this.#options.seed}.${this.#sent.length}>${'x'.repeat(this.#random.below(60))}`;
-    const one: Own = { room, message, fate: 'waiting', by: process };
+    const sentAtMs = this.#world.nowMs;
+    const one: Own = { room, message, fate: 'waiting', by: process, sentAtMs };
     this.#sent.push(one);
     this.#waiting += 1;
     this.counts.sent += 1;
@@ -189,14 +192,18 @@ class History {
     this.#takeImage('after an answer', 0.3);
   }
 
-  #refuse(process: Process, one: Sent, error: unknown): void {
+  #refuse(process: Process, one: Own, error: unknown): void {
     this.#waiting -= 1;
     if (process.isDead) {
       one.fate = 'unknown';
       this.#hadStump = true;
       return;
     }
-    one.fate = 'refused';
+    // It stood still while it synced, and that sync failed: whoever broke its lock meanwhile has made
+    // its lines durable or taken them away, and it can't tell (docs/reliability.md).
+    const isBeyondIt =
+      process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > one.sentAtMs;
+    one.fate = isBeyondIt ? 'unknown' : 'refused';
     this.#trace(`${process.name} refuses ${one.message.slice(0, 12)}: ${error}`);
     if (!(error instanceof ServiceError)) this.#fault(`append rejects with ${error}`);
     else if (this.#can.fail === 0 && error.code !== 'busy' && !this.#can.freeze && !this.#can.die) {
@@ -253,8 +260,11 @@ class History {
     }
     if (!this.#random.chance(this.#can.fail)) return undefined;
     this.counts.failed += 1;
+    if (/^(fdatasync|handle.sync)$/.test(name)) process.failedSyncAtMs = this.#world.nowMs;
     const isShort = name === 'writeSync' && this.#random.chance(0.4);
-    const errno = this.#random.pick(ERRNOS);
+    const picked = this.#random.pick(ERRNOS);
+    // A folder above the rooms that a process may not open is its administrator's to make durable.
+    const errno = call.path === '/data' && picked === 'EACCES' ? 'EIO' : picked;
     this.#trace(`${process.name}'s ${name} ${call.path} fails: ${isShort ? 'short' : errno}`);
     if (
       /sync$|sync|ftruncate/.test(name) &&
@@ -284,7 +294,10 @@ class History {
 
   /** Everybody goes on until nothing is waited for; then the rooms are judged as they stand. */
   async #finish(): Promise<void> {
-    for (const { process } of this.#members) process.isFrozen = false;
+    for (const { process } of this.#members) {
+      if (process.isFrozen) process.thawedAtMs = this.#world.nowMs;
+      process.isFrozen = false;
+    }
     const endMs = this.#world.nowMs + 60_000;
     for (let n = 0; n < 50_000 && this.#waiting > 0 && this.faults.length === 0; n += 1) {
       if (this.#members.every(({ process }) => process.isDead)) break;

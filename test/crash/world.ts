@@ -36,6 +36,9 @@ export class Process {
   /** How far its wall clock is off. */
   wallOffsetMs = 0;
   isFrozen = false;
+  /** When it last went on, and when a sync of it last failed. */
+  thawedAtMs = Number.NEGATIVE_INFINITY;
+  failedSyncAtMs = Number.NEGATIVE_INFINITY;
   isDead = false;
   /** After so many further calls it dies. */
   callsLeft = Number.POSITIVE_INFINITY;
