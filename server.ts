@@ -10,8 +10,7 @@ import { Replier } from './lib/http/reply.ts';
 import { Live } from './lib/live.ts';
 import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/log.ts';
 import { Registry } from './lib/metrics.ts';
-import { type Archive, migrate } from './lib/migrate.ts';
-import { createReporter, showSummary } from './lib/migrate-report.ts';
+import type { Archive } from './lib/migrate.ts';
 import { FileStore } from './lib/store/file.ts';
 import type { Store } from './lib/store/store.ts';
 
@@ -90,6 +89,8 @@ async function copyRooms(from: string, to: string): Promise<void> {
   const config = orExit(() => readConfig());
   const [source, target] = orExit(() => [toNamedHome('FROM', from), toNamedHome('TO', to)]);
   if (showHome(source!) === showHome(target!)) exitWith('FROM and TO are the same', BAD_VALUE);
+  const { migrate } = await import('./lib/migrate.ts');
+  const { createReporter, showSummary } = await import('./lib/migrate-report.ts');
   const archives: Archive[] = [];
   try {
     archives.push(await openArchive(source!, config, true), await openArchive(target!, config));

@@ -86,7 +86,10 @@ async function findStart(
 ): Promise<{ view: RoomView; offset: number | undefined }> {
   const cursor = asked === undefined || asked === 'now' ? undefined : parseCursor(asked);
   if (asked !== undefined && asked !== 'now' && cursor === undefined) {
-    throw new ServiceError('bad-request', 'the cursor is malformed; it takes <epoch>-<offset>, <offset> or now');
+    throw new ServiceError(
+      'bad-request',
+      'the cursor is malformed; it takes <epoch>-<offset>, <offset> or now',
+    );
   }
   const view = await store.view(room);
   if (asked === 'now') return { view, offset: view.completeBytes };
