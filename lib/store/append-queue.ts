@@ -34,6 +34,7 @@ export class AppendQueue {
   readonly #ready: string[] = [];
   readonly #onIdle: (() => void)[] = [];
   #commits = 0;
+  #unanswered = 0;
 
   /** @param commit stores one batch of one room; never called twice at a time for a room */
   constructor(commit: Commit) {
@@ -64,9 +65,9 @@ export class AppendQueue {
     });
   }
 
-  /** Resolves when nothing waits and nothing is being committed. */
+  /** Resolves when nothing waits, nothing is being committed, and everybody was answered. */
   idle(): Promise<void> {
-    if (this.#waiting.size === 0) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
@@ -83,6 +84,7 @@ export class AppendQueue {
   async #run(room: string): Promise<void> {
     const waiting = this.#waiting.get(room)!;
     const batch = waiting.splice(0, countBatch(waiting));
+    this.#unanswered += 1;
     const answer = await this.#settle(room, batch);
     this.#commits -= 1;
     if (waiting.length > 0) this.#ready.push(room);
@@ -92,8 +94,13 @@ export class AppendQueue {
     setImmediate(() => this.#start());
     setImmediate(() => {
       answer();
-      if (this.#waiting.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+      this.#unanswered -= 1;
+      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
     });
+  }
+
+  #isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#unanswered === 0;
   }
 
   /** Commits a batch; never rejects, but gives what tells its senders how it went. */

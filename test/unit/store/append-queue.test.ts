@@ -227,4 +227,18 @@ suite('idle', () => {
     await settle();
     assert.deepEqual(answered.sort(), ['1', '2', '3']);
   });
+
+  test('waits for an answer that is ready and has not gone out', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: string[] = [];
+    const answer = queue.append('a', say('1')).then(() => told.push('answer'));
+    await settle();
+    calls[0]!.finish();
+    // Promises settle, but no turn of the event loop passes, so the answer is still to go out.
+    for (let step = 0; step < 20; step += 1) await undefined;
+    const idle = queue.idle().then(() => told.push('idle'));
+    await Promise.all([answer, idle]);
+    assert.deepEqual(told, ['answer', 'idle']);
+  });
 });
