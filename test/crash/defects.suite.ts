@@ -1,0 +1,149 @@
+// The simulation can fail: each defect that is put into a copy of the built store is seen.
+import assert from 'node:assert/strict';
+import { before, suite, test } from 'node:test';
+import { runHistory } from './history.ts';
+import { type Defect, loadDefective } from './mutant.ts';
+import { type Lie, takeOverTime } from './world.ts';
+
+before(takeOverTime);
+
+/** Runs histories until one shows a fault: first one that did when this was written. */
+async function findFault(
+  options: { lies?: Lie[]; defect?: Defect },
+  hint = 1,
+): Promise<string | undefined> {
+  const Store = options.defect && (await loadDefective(options.defect));
+  for (let count = 0; count < 1500; count += 1) {
+    const seed = hint + count;
+    const { faults } = await runHistory({
+      seed,
+      lies: options.lies ?? [],
+      ...(Store ? { Store } : {}),
+    });
+    if (faults.length > 0) return faults[0];
+  }
+  return undefined;
+}
+
+suite('a disk that does not keep its promises is seen', () => {
+  const lies: Lie[] = ['no-data-sync', 'no-folder-sync', 'no-exclusive-create', 'no-truncate'];
+  for (const lie of lies) {
+    test(lie, async () => {
+      assert.notEqual(await findFault({ lies: [lie] }), undefined);
+    });
+  }
+});
+
+/** What the store did once, or might do one day. */
+const defects: Record<string, Defect> = {
+  'the sync left out': {
+    file: 'append',
+    from: 'await disk.fdatasync(fd);\n    if (isNew)',
+    to: 'if (isNew)',
+  },
+  'the sync of a new name left out': { file: 'append', from: 'if (isNew)', to: 'if (false)' },
+  'the sync of a new folder left out': {
+    file: 'durable',
+    from: 'trySyncFolder(above, disk);',
+    to: '',
+  },
+  'a failed write not cut back': {
+    file: 'append',
+    from: 'await cutBack(fd, baseBytes, written, lock, options);',
+    to: '',
+  },
+  'the base not published': { file: 'append', from: 'lock.publish(baseBytes);', to: '' },
+  'the gap after a stump left out': {
+    file: 'append',
+    from: "? '' : '\\n'",
+    to: "? '' : ''",
+  },
+  'the lock not looked at': {
+    file: 'lock-file',
+    from: "disk.openSync(file, 'wx', 0o644)",
+    to: "disk.openSync(file, 'a+', 0o644)",
+  },
+  'a lock removed without judging its owner': {
+    file: 'stale-watch',
+    from: 'nowMs - this.#sinceMs >= STALE_MS',
+    to: 'true',
+  },
+  'what a dead writer left not synced': {
+    file: 'durable',
+    from: 'disk.fdatasyncSync(fd);',
+    to: '',
+  },
+  "a dead writer's new name not synced": {
+    file: 'durable',
+    from: 'disk.fdatasyncSync(fd);\n        syncFolderNow(path.dirname(file), disk);',
+    to: 'disk.fdatasyncSync(fd);',
+  },
+  'the sync of a dead writer tried again after it failed': {
+    file: 'durable',
+    from: 'disk.ftruncateSync(fd, baseBytes);',
+    to: '',
+  },
+  'a lock that power loss brought back believed': {
+    file: 'inherited',
+    from: '=== holder.identity)',
+    to: '=== 0)',
+  },
+  'a look that failed taken for no lock': {
+    file: 'lock',
+    from: 'const found = this.#disk.statSync(file, NO_THROW);\n        return found === undefined ?',
+    to: 'const found = this.#disk.existsSync(file);\n        return !found ?',
+  },
+  'a failing close refusing what is stored': {
+    file: 'append',
+    from: 'tryClose(fd, disk);',
+    to: 'disk.closeSync(fd);',
+  },
+  'a lock kept that could not be looked at': {
+    file: 'lock-file',
+    from: '!this.#tryRemove() && !tryTruncate(this.#fd, this.#disk)',
+    to: '!this.#tryRemove() && false',
+  },
+  'a message acknowledged that its own lock still hides': {
+    file: 'lock-file',
+    from: 'if (tries === MAX_TRIES)',
+    to: 'if (true)',
+  },
+  'a batch on disk given up because a look at it failed': {
+    file: 'append',
+    from: 'if (tries === MAX_LOOKS)',
+    to: 'if (true)',
+  },
+  'a short write taken for a whole one': {
+    file: 'append',
+    from: 'if (written < bytes.length)',
+    to: 'if (false)',
+  },
+  'a lock trusted for ever': {
+    file: 'lock-file',
+    from: 'performance.now() - this.#takenMs < TRUST_MS',
+    to: 'true',
+  },
+};
+
+const hints: Record<string, number> = {
+  'what a dead writer left not synced': 69,
+  'a lock removed without judging its owner': 32,
+  "a dead writer's new name not synced": 60,
+  'the sync of a dead writer tried again after it failed': 69,
+  'a lock that power loss brought back believed': 59,
+  'a look that failed taken for no lock': 205,
+  'a failing close refusing what is stored': 7,
+  'a lock kept that could not be looked at': 59,
+  'a short write taken for a whole one': 150,
+  'a lock trusted for ever': 680,
+  'a batch on disk given up because a look at it failed': 201_934,
+  'a message acknowledged that its own lock still hides': 100_909,
+};
+
+suite('a store with a defect is seen', () => {
+  for (const [sentence, defect] of Object.entries(defects)) {
+    test(sentence, async () => {
+      assert.notEqual(await findFault({ defect }, hints[sentence]), undefined);
+    });
+  }
+});
