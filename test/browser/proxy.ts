@@ -26,6 +26,15 @@ export interface Proxy {
 const badGateway =
   'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n502';
 
+/** The informational answers that some bytes begin with, up to the answer itself. */
+function readInterim(bytes: Buffer): Buffer {
+  let end = 0;
+  while (bytes.toString('latin1', end, end + 10) === 'HTTP/1.1 1') {
+    end = bytes.indexOf('\r\n\r\n', end) + 4;
+  }
+  return bytes.subarray(0, end);
+}
+
 /** Listens on a free port of 127.0.0.1. */
 export async function startProxy(targetPort: number): Promise<Proxy> {
   const sockets = new Set<Socket>();
@@ -47,6 +56,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
   function relay(client: Socket): void {
     const service = connect(targetPort, '127.0.0.1');
     let kind: 'post' | 'stream' | 'other' = 'other';
+    let isLost = false;
     for (const socket of [client, service]) {
       sockets.add(socket);
       socket.on('error', () => {});
@@ -60,6 +70,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
       const text = bytes.toString('latin1');
       if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) {
         kind = /^POST /.test(text) ? 'post' : 'other';
+        isLost = false;
         if (/\naccept: text\/event-stream/i.test(text)) {
           kind = 'stream';
           proxy.streamCount += 1;
@@ -73,11 +84,16 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
       else service.write(bytes);
     });
     const lose = (bytes: Buffer) => {
-      const text = bytes.toString('latin1');
+      // One answer a request: a second one would be taken for that of the next request.
+      if (isLost) return;
+      const interim = readInterim(bytes);
+      if (interim.length > 0 && proxy.losesAnswers !== 'gateway') client.write(interim);
+      const answer = bytes.subarray(interim.length);
+      if (answer.length === 0) return;
+      isLost = true;
       if (proxy.losesAnswers === 'gateway') client.write(badGateway);
-      else if (text.startsWith('HTTP/1.1 1')) client.write(bytes);
       else if (proxy.losesAnswers === 'cut') client.destroy();
-      else client.end(bytes.subarray(0, text.indexOf('\r\n\r\n') + 4));
+      else client.end(answer.subarray(0, answer.indexOf('\r\n\r\n') + 4));
     };
     service.on('data', (bytes) => {
       if (kind === 'post' && proxy.losesAnswers) lose(bytes);
