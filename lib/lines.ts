@@ -12,8 +12,10 @@ const LF = 0x0a;
 export interface LineSource {
   /** The offset after the last complete line. */
   readonly completeBytes: number;
-  /** The whole text, where it is at hand. */
-  readonly text: Buffer | undefined;
+  /** How many bytes there are. */
+  readonly sizeBytes: number;
+  /** The last of them, as many as are at hand. */
+  readonly tail: Buffer;
   /** Reads a part; a chunk is good until the next one is asked for. */
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
@@ -55,8 +57,23 @@ export async function isLineStart(view: LineSource, offset: number): Promise<boo
   return (await readPart(view, offset - 1, offset))[0] === LF;
 }
 
+/**
+ * Gives a part of a room's text without reading.
+ *
+ * @returns `undefined` where it is not at hand
+ */
+export function findPart(
+  { sizeBytes, tail }: Pick<LineSource, 'sizeBytes' | 'tail'>,
+  from: number,
+  to: number,
+): Buffer | undefined {
+  const start = sizeBytes - tail.length;
+  return from < start ? undefined : tail.subarray(from - start, to - start);
+}
+
 async function readPart(view: LineSource, from: number, to: number): Promise<Buffer> {
-  if (view.text !== undefined) return view.text.subarray(from, to);
+  const part = findPart(view, from, to);
+  if (part !== undefined) return part;
   const bytes = Buffer.allocUnsafe(to - from);
   let filled = 0;
   for await (const chunk of view.read(from, to)) filled += chunk.copy(bytes, filled);

@@ -1,5 +1,6 @@
 /** The handler of a room's text: the whole, a part, or the word that nothing has changed. */
 import type { ServerResponse } from 'node:http';
+import { findPart } from '../lines.ts';
 import { formatCursor } from '../room/cursor.ts';
 import type { RoomView } from '../store/store.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
@@ -53,7 +54,7 @@ function sendText(
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { method, headers } = response.req;
-  const { etag, sizeBytes, text } = view;
+  const { etag, sizeBytes } = view;
   const field = method === 'GET' ? headers.range : undefined;
   const canRange =
     field !== undefined && allowsRange(headers['if-range'] as string | undefined, etag);
@@ -71,8 +72,9 @@ function sendText(
   fields.push('Content-Type', TEXT, 'Content-Length', String(to - from));
   if (range !== undefined) fields.push('Content-Range', `bytes ${from}-${to - 1}/${sizeBytes}`);
   const status = range === undefined ? 200 : 206;
-  if (text === undefined) return streamText(replier, view, from, to, response, status, fields);
-  replier.sendRaw(response, status, fields, range ? text.subarray(from, to) : text);
+  const part = findPart(view, from, to);
+  if (part === undefined) return streamText(replier, view, from, to, response, status, fields);
+  replier.sendRaw(response, status, fields, part);
   return undefined;
 }
 

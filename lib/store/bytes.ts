@@ -13,9 +13,6 @@ const TAIL_BYTES = 65_536;
 /** How much of a larger room is read at a time, in bytes. */
 const CHUNK_BYTES = 128 << 10;
 
-/** A part up to this length, as a room's tail, is read at once: the disk's cache has it. */
-const MAX_AT_ONCE_BYTES = 64 << 10;
-
 /** O_NONBLOCK: a pipe that somebody put there must not hold up the process. */
 const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
 
@@ -92,10 +89,6 @@ export async function* readChunks(
   disk: Disk = realDisk,
 ): AsyncGenerator<Buffer> {
   try {
-    if (to - from <= MAX_AT_ONCE_BYTES) {
-      yield* readAtOnce(file, inode, from, to, disk);
-      return;
-    }
     const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
     for (let at = from; at < to; ) {
       const length = Math.min(buffer.length, to - at);
@@ -105,39 +98,6 @@ export async function* readChunks(
     }
   } catch (error) {
     throw toRefusal(error);
-  }
-}
-
-/** The buffer of the last part that was read at once: a new one's pages cost ten times the read. */
-let spare: Buffer | undefined;
-
-function* readAtOnce(
-  file: string,
-  inode: number,
-  from: number,
-  to: number,
-  disk: Disk,
-): Generator<Buffer> {
-  if (to <= from) return;
-  const buffer = spare ?? Buffer.allocUnsafeSlow(MAX_AT_ONCE_BYTES);
-  spare = undefined;
-  try {
-    const part = buffer.subarray(0, to - from);
-    readPart(file, inode, part, from, disk);
-    yield part;
-  } finally {
-    spare = buffer;
-  }
-}
-
-function readPart(file: string, inode: number, into: Buffer, from: number, disk: Disk): void {
-  const fd = openPlain(file, disk);
-  if (fd === undefined) throw toCutError();
-  try {
-    const isSame = disk.fstatSync(fd).ino === inode;
-    if (!isSame || fill(fd, into, from, disk) < into.length) throw toCutError();
-  } finally {
-    tryClose(fd, disk);
   }
 }
 

@@ -50,14 +50,14 @@ export class DatabaseViews {
   /** Gives a room as it stands. */
   async view(room: string): Promise<RoomView> {
     const row = await this.#rows.ask(room);
-    const text = row === undefined ? Buffer.alloc(0) : await this.#findText(row);
+    const text = row === undefined ? undefined : await this.#findText(row);
     return {
       etag: toEtag(row),
       sizeBytes: row?.size_bytes ?? 0,
       completeBytes: row?.complete_bytes ?? 0,
       epoch: row?.epoch ?? EMPTY_EPOCH,
       isSettled: true,
-      text,
+      tail: text ?? Buffer.alloc(0),
       read: (from, to) => this.#readChunks(row, from, to),
     };
   }

@@ -30,8 +30,8 @@ export interface RoomView {
   readonly epoch: string;
   /** Whether nobody writes just now; if not, there may be more in a moment. */
   readonly isSettled: boolean;
-  /** The whole text, where it is small enough to be at hand. */
-  readonly text: Buffer | undefined;
+  /** The last bytes of the text, as many as are at hand: all of it, where it is small. */
+  readonly tail: Buffer;
   /**
    * Reads a part of the text in bounded memory. A chunk is good until the next one is asked for.
    *

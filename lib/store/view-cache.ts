@@ -55,7 +55,7 @@ export class ViewCache {
   set(room: string, state: State, view: RoomView): void {
     this.#remove(room);
     this.#rooms.set(room, { state, view });
-    this.#bytes += view.text?.length ?? 0;
+    this.#bytes += view.tail.length;
     for (const oldest of this.#rooms.keys()) {
       if (this.#bytes <= MAX_CACHE_BYTES && this.#rooms.size <= MAX_CACHE_ROOMS) return;
       this.#remove(oldest);
@@ -65,7 +65,7 @@ export class ViewCache {
   #remove(room: string): void {
     const kept = this.#rooms.get(room);
     if (kept === undefined) return;
-    this.#bytes -= kept.view.text?.length ?? 0;
+    this.#bytes -= kept.view.tail.length;
     this.#rooms.delete(room);
   }
 }

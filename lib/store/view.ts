@@ -20,6 +20,9 @@ import { isSameState, type State, ViewCache } from './view-cache.ts';
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
 
+/** How much is kept of the end of a larger one, in bytes: where readers come in, and what is new. */
+export const TAIL_BYTES = 64 << 10;
+
 /** How long one lock must be seen until somebody looks whether its owner is dead. */
 const SUSPECT_MS = 500;
 
@@ -32,7 +35,7 @@ const EMPTY: RoomView = {
   completeBytes: 0,
   epoch: EMPTY_EPOCH,
   isSettled: true,
-  text: Buffer.alloc(0),
+  tail: Buffer.alloc(0),
   async *read() {},
 };
 
@@ -139,7 +142,7 @@ export class Views {
   }
 
   #toFile(room: string): string {
-    return path.join(this.#folder, `${toFileStem(room)}.txt`);
+    return `${this.#folder}${path.sep}${toFileStem(room)}.txt`;
   }
 }
 
@@ -153,8 +156,9 @@ function toView(
 ): RoomView | undefined {
   const completeBytes = findLastBreak(fd, baseBytes ?? state.size, disk);
   const sizeBytes = baseBytes === undefined ? state.size : completeBytes;
-  const text = sizeBytes <= MAX_TEXT_BYTES ? readAt(fd, 0, sizeBytes, disk) : undefined;
-  if (text !== undefined && text.length < sizeBytes) return undefined;
+  const tailBytes = sizeBytes <= MAX_TEXT_BYTES ? sizeBytes : TAIL_BYTES;
+  const tail = readAt(fd, sizeBytes - tailBytes, tailBytes, disk);
+  if (tail.length < tailBytes) return undefined;
   return {
     etag: toEtag(state, baseBytes),
     sizeBytes,
@@ -162,7 +166,7 @@ function toView(
     // Before its first complete line a room has none, whatever is being written just now.
     epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd, disk),
     isSettled: baseBytes === undefined,
-    text,
+    tail,
     read: (from, to) => readChunks(file, state.ino, from, to, disk),
   };
 }

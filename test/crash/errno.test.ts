@@ -83,7 +83,9 @@ async function read(trial: Trial, room: string): Promise<Buffer | undefined> {
       const view = await store!.view(room);
       const pieces: Buffer[] = [];
       for await (const piece of view.read(0, view.sizeBytes)) pieces.push(Buffer.from(piece));
-      return view.text ? Buffer.from(view.text) : Buffer.concat(pieces);
+      const text = Buffer.concat(pieces);
+      assert.ok(text.subarray(text.length - view.tail.length).equals(view.tail));
+      return text;
     }),
   );
   assert.ok(given, `a read of ${room} never ends`);

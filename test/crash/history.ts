@@ -232,7 +232,7 @@ class History {
     }
     this.#trace(`${process.name} shows ${view.completeBytes} of ${room}`);
     const known = this.#sent.filter((one) => one.fate === 'acknowledged' && one.room === room);
-    const text = view.text!.subarray(0, view.completeBytes);
+    const text = view.tail.subarray(0, view.completeBytes);
     for (const fault of findFaults(room, text, known, anything)) {
       if (!fault.startsWith('a line of nobody')) this.#fault(`a read: ${fault}`);
     }
@@ -380,7 +380,7 @@ const anything: Leniency = { allowStumps: true, allowRefused: true };
 /** What a reader that comes now is shown, once it is shown anything. */
 async function see(world: World, process: Process, store: FileStore, room: string) {
   const view = await waitFor(world, async () => process.run(() => store.view(room)));
-  return view && { text: Buffer.from(view.text!), epoch: view.epoch };
+  return view && { text: Buffer.from(view.tail), epoch: view.epoch };
 }
 
 /** Lets the world go on until a promise is kept; `undefined` where it is broken or never kept. */

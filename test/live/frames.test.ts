@@ -20,7 +20,8 @@ const lines = fc.array(line, { minLength: 1, maxLength: 20 });
 function toSource(bytes: Buffer, chunkBytes?: number): LineSource {
   return {
     completeBytes: bytes.lastIndexOf(0x0a) + 1,
-    text: chunkBytes === undefined ? bytes : undefined,
+    sizeBytes: bytes.length,
+    tail: chunkBytes === undefined ? bytes : Buffer.alloc(0),
     async *read(from, to) {
       // One buffer for all chunks, as the folder's store has it.
       const buffer = Buffer.alloc(chunkBytes ?? 0);

@@ -41,7 +41,7 @@ class ScriptedStore implements Store {
       completeBytes,
       epoch: toEpoch(bytes),
       isSettled: this.isSettled,
-      text: undefined,
+      tail: Buffer.alloc(0),
       async *read(from, to) {
         store.readCount += 1;
         await store.readGate;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { isLineStart, MAX_LINE_BYTES, PIECE_BYTES, readLines } from '../../lib/lines.ts';
+import { findPart, isLineStart, MAX_LINE_BYTES, PIECE_BYTES, readLines } from '../../lib/lines.ts';
 import type { RoomView } from '../../lib/store/store.ts';
 
 interface Counted extends RoomView {
@@ -20,7 +20,7 @@ function toView(text: Buffer, chunkBytes?: number): Counted {
     completeBytes: text.lastIndexOf(0x0a) + 1,
     epoch: '0123abcd',
     isSettled: true,
-    text: chunkBytes === undefined ? text : undefined,
+    tail: chunkBytes === undefined ? text : Buffer.alloc(0),
     async *read(from, to) {
       asked.push(to - from);
       const shared = Buffer.alloc(chunkBytes ?? 1);
@@ -32,6 +32,32 @@ function toView(text: Buffer, chunkBytes?: number): Counted {
     },
   };
 }
+
+suite('a part that is at hand', () => {
+  test('is the same bytes, and none where the tail begins behind its start', () => {
+    const text = Buffer.from('one\ntwo\nthree\n');
+    for (let tailBytes = 0; tailBytes <= text.length; tailBytes += 1) {
+      const tail = text.subarray(text.length - tailBytes);
+      for (let from = 0; from <= text.length; from += 1) {
+        for (let to = from; to <= text.length; to += 1) {
+          const part = findPart({ sizeBytes: text.length, tail }, from, to);
+          const isAtHand = from >= text.length - tailBytes;
+          assert.deepEqual(part, isAtHand ? text.subarray(from, to) : undefined, `${from}-${to}`);
+        }
+      }
+    }
+  });
+
+  test('is not read', async () => {
+    const text = Buffer.from('one\ntwo\nthree\n');
+    const view = { ...toView(text, 100), tail: text.subarray(4) };
+    assert.equal((await readLines(view, 8))?.text.toString(), 'three\n');
+    assert.equal(await isLineStart(view, 8), true);
+    assert.deepEqual(view.asked, []);
+    assert.equal((await readLines(view, 4))?.text.toString(), 'two\nthree\n');
+    assert.deepEqual(view.asked, [11], 'the byte before is not at hand');
+  });
+});
 
 suite('reading lines', () => {
   test('gives all complete lines of a small room, and not the last one without LF', async () => {
@@ -110,7 +136,7 @@ suite('reading lines', () => {
       ]);
       const view = toView(text, chunkBytes);
       if (chunkBytes === undefined) {
-        assert.ok(view.text !== undefined);
+        assert.equal(view.tail.length, text.length);
         Object.assign(view, { read: toView(text, 1 << 20).read });
       }
       const lines = await readLines(view, 2);

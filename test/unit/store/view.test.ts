@@ -5,11 +5,12 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
+import { findPart } from '../../../lib/lines.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../../lib/room/cursor.ts';
 import { type Disk, realDisk } from '../../../lib/store/disk.ts';
 import { LockFolder } from '../../../lib/store/lock.ts';
 import type { RoomView } from '../../../lib/store/store.ts';
-import { MAX_TEXT_BYTES, Views } from '../../../lib/store/view.ts';
+import { MAX_TEXT_BYTES, TAIL_BYTES, Views } from '../../../lib/store/view.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { pause } from '../../support/server.ts';
@@ -39,7 +40,8 @@ function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
 }
 
 async function readAll(view: RoomView, from = 0, to = view.sizeBytes): Promise<string> {
-  if (view.text !== undefined) return view.text.toString('utf8', from, to);
+  const part = findPart(view, from, to);
+  if (part !== undefined) return part.toString();
   const pieces: Buffer[] = [];
   for await (const piece of view.read(from, to)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString();
@@ -81,7 +83,9 @@ suite('a room where nobody writes', () => {
       assert.equal(view.completeBytes, text.lastIndexOf('\n') + 1);
       assert.equal(view.epoch, text.includes('\n') ? toEpoch(Buffer.from(text)) : EMPTY_EPOCH);
       assert.ok(view.isSettled);
-      assert.equal(view.text !== undefined, text.length <= MAX_TEXT_BYTES, 'bounded memory');
+      const isSmall = text.length <= MAX_TEXT_BYTES;
+      assert.equal(view.tail.length, isSmall ? text.length : TAIL_BYTES, 'bounded memory');
+      assert.ok(text.endsWith(view.tail.toString()));
       assert.equal(await readAll(view), text);
       assert.equal(view.etag, views.etag('r'));
       assert.deepEqual(
@@ -148,7 +152,7 @@ suite('every change by hand', () => {
       assert.notEqual(views.etag('r'), before.etag);
       const view = views.view('r');
       assert.notEqual(view.etag, before.etag);
-      assert.equal(view.text?.toString(), now);
+      assert.equal(view.tail.toString(), now);
       assert.equal(await readAll(before), 'one\nfour\n', 'what was read stays as it was');
     });
   }
@@ -162,15 +166,15 @@ suite('while a writer holds the lock', () => {
     held.publish(4);
     fs.appendFileSync(file, 'two\nthree\nha');
     const view = views.view('r');
-    assert.equal(view.text?.toString(), 'one\n');
+    assert.equal(view.tail.toString(), 'one\n');
     assert.deepEqual([view.completeBytes, view.isSettled], [4, false]);
     assert.deepEqual([view.etag, views.etag('r')], [before.etag, before.etag]);
     const cold = other.view('r');
-    assert.equal(cold.text?.toString(), 'one\n', 'one who never read it before, too');
+    assert.equal(cold.tail.toString(), 'one\n', 'one who never read it before, too');
     assert.deepEqual([cold.sizeBytes, cold.epoch, cold.isSettled], [4, before.epoch, false]);
     fs.appendFileSync(file, 'lf\n');
     held.release();
-    assert.equal(views.view('r').text?.toString(), 'one\ntwo\nthree\nhalf\n');
+    assert.equal(views.view('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
     assert.equal(other.view('r').etag, views.view('r').etag);
     locks.close();
   });
@@ -189,15 +193,15 @@ suite('while a writer holds the lock', () => {
 
   test('a last line without LF is left out, and shown again after', async () => {
     const { views, locks, file } = makeRooms('one\nhalf');
-    assert.equal(views.view('r').text?.toString(), 'one\nhalf');
+    assert.equal(views.view('r').tail.toString(), 'one\nhalf');
     const held = await locks.acquire('r');
     held.publish(8);
     fs.appendFileSync(file, '\ntwo\n');
-    assert.equal(views.view('r').text?.toString(), 'one\n');
+    assert.equal(views.view('r').tail.toString(), 'one\n');
     assert.equal(views.view('r').epoch, toEpoch(Buffer.from('one\n')));
     fs.truncateSync(file, 8);
     held.release();
-    assert.equal(views.view('r').text?.toString(), 'one\nhalf', 'rolled back');
+    assert.equal(views.view('r').tail.toString(), 'one\nhalf', 'rolled back');
     locks.close();
   });
 
@@ -207,13 +211,13 @@ suite('while a writer holds the lock', () => {
     const held = await locks.acquire('r');
     held.publish(4);
     fs.appendFileSync(file, 'taken back\n');
-    assert.equal(views.view('r').text?.toString(), 'one\n');
-    assert.equal(other.view('r').text?.toString(), 'one\n');
+    assert.equal(views.view('r').tail.toString(), 'one\n');
+    assert.equal(other.view('r').tail.toString(), 'one\n');
     fs.truncateSync(file, 4);
-    assert.equal(other.view('r').text?.toString(), 'one\n');
+    assert.equal(other.view('r').tail.toString(), 'one\n');
     fs.appendFileSync(file, 'something!\n');
     held.release();
-    assert.equal(views.view('r').text?.toString(), 'one\nsomething!\n');
+    assert.equal(views.view('r').tail.toString(), 'one\nsomething!\n');
     assert.ok(!tags.has(views.view('r').etag));
     locks.close();
   });
@@ -226,9 +230,10 @@ suite('while a writer holds the lock', () => {
     fs.appendFileSync(file, 'uncommitted\n');
     const view = views.view('r');
     assert.deepEqual(
-      [view.sizeBytes, view.completeBytes, view.text],
-      [500_000, 500_000, undefined],
+      [view.sizeBytes, view.completeBytes, view.tail.length],
+      [500_000, 500_000, TAIL_BYTES],
     );
+    assert.ok(line.repeat(1000).endsWith(view.tail.toString()));
     assert.equal(await readAll(view), line.repeat(5000));
     held.release();
     locks.close();
@@ -239,7 +244,7 @@ suite('while a writer holds the lock', () => {
     const held = await locks.acquire('r');
     held.publish(8);
     fs.truncateSync(file, 4);
-    assert.equal(views.view('r').text?.toString(), 'one\n');
+    assert.equal(views.view('r').tail.toString(), 'one\n');
     held.release();
     locks.close();
   });
@@ -281,7 +286,7 @@ suite('a room that changes in the middle of a look', () => {
         return count;
       },
     });
-    assert.equal(rooms.views.view('r').text?.toString(), 'one\ntwo\n');
+    assert.equal(rooms.views.view('r').tail.toString(), 'one\ntwo\n');
   });
 
   test('is empty where it was removed just before it was opened', () => {
@@ -305,7 +310,7 @@ suite('a room that changes in the middle of a look', () => {
       },
     });
     const view = rooms.views.view('r');
-    assert.equal(view.text?.toString(), 'one\n');
+    assert.equal(view.tail.toString(), 'one\n');
   });
 
   test('without a pause, by a writer that takes no lock, is shown up to a complete line', () => {
@@ -320,7 +325,7 @@ suite('a room that changes in the middle of a look', () => {
       },
     });
     const view = rooms.views.view('r');
-    assert.equal(view.text?.toString(), 'one\n');
+    assert.equal(view.tail.toString(), 'one\n');
     assert.equal(view.isSettled, false, 'there may be more in a moment');
   });
 });
