@@ -31,6 +31,26 @@ export function toEpoch(head: Buffer): string {
   const end = limited.indexOf(0x0a);
   if (end === -1 && limited.length < EPOCH_BYTES) return EMPTY_EPOCH;
   const line = end === -1 ? limited : limited.subarray(0, end);
+  return line.length > MAX_KNOWN_BYTES ? hashLine(line) : recall(line);
+}
+
+/** The epochs that were asked for lately: a hash costs more than all else that a batch computes. */
+const known = new Map<string, string>();
+const MAX_KNOWN = 4096;
+const MAX_KNOWN_BYTES = 512;
+
+function recall(line: Buffer): string {
+  const key = line.toString('latin1');
+  let epoch = known.get(key);
+  if (epoch === undefined) {
+    epoch = hashLine(line);
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(key, epoch);
+  }
+  return epoch;
+}
+
+function hashLine(line: Buffer): string {
   const epoch = createHash('sha256').update(line).digest('hex').slice(0, 8);
   return epoch === EMPTY_EPOCH ? '00000001' : epoch;
 }

@@ -12,7 +12,7 @@ import { ServiceError } from '../errors.ts';
 import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
 import { endsWithBreak, readEpoch } from './bytes.ts';
-import { type Disk, realDisk } from './disk.ts';
+import { type Disk, realDisk, type Stat } from './disk.ts';
 import { syncFolder } from './durable.ts';
 import { type HeldLock, tryClose } from './lock-file.ts';
 import type { Receipt } from './store.ts';
@@ -91,7 +91,7 @@ async function tryAppend(
   try {
     if (written < bytes.length) throw toShortWriteError();
     if (options.durable) await syncBatch(fd, file, baseBytes === 0, options);
-    const start = await insist(() => locate(fd, file, baseBytes, bytes, disk));
+    const start = await insist(() => locate(fd, file, stat, bytes, disk));
     if (start === undefined) return undefined;
     const epoch = await insist(() => readEpoch(fd, disk));
     return toReceipts(epoch, start + gap.length, lines);
@@ -154,21 +154,21 @@ async function cutBack(
 /**
  * Finds where the batch stands.
  *
+ * @param before the open file's state before the write
  * @returns its offset, or `undefined` where the room's file does not have it on lines of its own
  */
 function locate(
   fd: number,
   file: string,
-  baseBytes: number,
+  before: Stat,
   bytes: Buffer,
   disk: Disk,
 ): number | undefined {
-  const mine = disk.fstatSync(fd);
   const found = disk.statSync(file, { throwIfNoEntry: false });
-  if (found?.ino !== mine.ino || found.dev !== mine.dev) return undefined;
-  if (mine.size === baseBytes + bytes.length) return baseBytes;
-  const from = Math.max(0, mine.size - SEARCH_BYTES);
-  const tail = Buffer.allocUnsafe(mine.size - from);
+  if (found?.ino !== before.ino || found.dev !== before.dev) return undefined;
+  if (found.size === before.size + bytes.length) return before.size;
+  const from = Math.max(0, found.size - SEARCH_BYTES);
+  const tail = Buffer.allocUnsafe(found.size - from);
   const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
   if (index === -1) return undefined;
   const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);

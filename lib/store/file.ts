@@ -123,7 +123,7 @@ export class FileStore implements Store {
     try {
       const lock = await this.#acquire(stem);
       try {
-        const file = path.join(this.#folder, `${stem}.txt`);
+        const file = `${this.#folder}${path.sep}${stem}.txt`;
         const receipts = await appendBatch(file, lock, entries, this.#append);
         this.#countBatch(receipts);
         return receipts;

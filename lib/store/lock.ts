@@ -138,7 +138,7 @@ export class LockFolder {
   }
 
   #toFile(name: string): string {
-    return path.join(this.#folder, `${name}${ENDING}`);
+    return `${this.#folder}${path.sep}${name}${ENDING}`;
   }
 
   #tryTake(file: string): LockFile | undefined {
