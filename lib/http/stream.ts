@@ -8,6 +8,7 @@ import { formatCursor, parseCursor } from '../room/cursor.ts';
 import type { RoomView, Store } from '../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from './frames.ts';
 import { IDLE_MS, type Replier } from './reply.ts';
+import { SocketSink } from './sink.ts';
 
 /** The bounds of `retry:`, so that the readers of a dead replica do not come back all at once. */
 const RETRY_MS = [500, 2500] as const;
@@ -135,11 +136,8 @@ function join(
   socket.setTimeout(0);
   socket.setKeepAlive(true, PROBE_MS);
   if (hello !== undefined) socket.write(hello);
-  const reader = live.join(room, offset, view.epoch, format, {
-    write: (frame) => socket.write(frame),
-    end: () => void response.end(),
-    destroy: () => void socket.destroy(),
-  });
+  const sink = new SocketSink(socket, response);
+  const reader = live.join(room, offset, view.epoch, format, sink);
   const resume = (): void => reader.resume();
   socket.on('drain', resume);
   response.once('close', () => {
