@@ -173,7 +173,7 @@ function show(value: string): string {
   return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value);
 }
 
-/** The folder of `package.json`: this file runs as `lib/config.ts` and as `dist/lib/config.js`. */
+/** The folder of `package.json`: this file runs as `lib/config.ts` and bundled in `dist/`. */
 function findRoot(): string {
   let folder = path.dirname(fileURLToPath(import.meta.url));
   while (!fs.existsSync(path.join(folder, 'package.json'))) {

@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { buildSync } from 'esbuild';
 import { startBare } from '../lib/peers.mjs';
-import { makeFolder, pause, readRssBytes, serverScript, startChat } from '../lib/processes.mjs';
+import { makeFolder, pause, projectFolder, readRssBytes, startChat } from '../lib/processes.mjs';
 import { compare, ensure, limit } from '../lib/stats.mjs';
 
 /** Start to first answer: beside bare node:http, and with many rooms beside none. */
@@ -69,10 +70,17 @@ export async function restIdle({ rounds }) {
   return [limit({ what, beside: 'bare node:http', unit: 'MB', most: 6, ours: differences })];
 }
 
+/** The lock by itself, as JavaScript. */
+function bundleLock() {
+  const outfile = path.join(makeFolder(), 'lock.mjs');
+  const source = path.join(projectFolder, 'lib', 'store', 'lock.ts');
+  buildSync({ entryPoints: [source], outfile, bundle: true, platform: 'node', format: 'esm' });
+  return pathToFileURL(outfile).href;
+}
+
 /** Lock and unlock, uncontended. */
 export async function lockAlone({ rounds, samples }) {
-  const lockUrl = pathToFileURL(path.join(path.dirname(serverScript), 'lib', 'store', 'lock.js'));
-  const { LockFolder } = await import(lockUrl.href);
+  const { LockFolder } = await import(bundleLock());
   const { default: properLockfile } = await import('proper-lockfile');
   const folder = makeFolder();
   const events = { onWait: () => undefined, onBreak: () => undefined };

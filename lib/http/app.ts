@@ -149,9 +149,10 @@ async function handlePage(
   }
 }
 
-function sendAsset({ assets, replier }: AppParts, file: string, response: ServerResponse): void {
+async function sendAsset(parts: AppParts, file: string, response: ServerResponse): Promise<void> {
+  const { assets, replier } = parts;
   const { headers } = response.req;
-  const asset = assets.find(file, headers);
+  const asset = await assets.find(file, headers);
   if (asset === undefined) {
     replier.sendText(response, 404, 'there is no such file; the page is at /');
     return;

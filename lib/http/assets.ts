@@ -1,9 +1,10 @@
-/** The front end: read once at start, with its headers and its compressed forms. */
+/** The front end: read once at start, with its headers; its compressed forms are made when asked for. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import path from 'node:path';
-import zlib from 'node:zlib';
+import { promisify } from 'node:util';
+import type { BrotliOptions, ZlibOptions } from 'node:zlib';
 import { pickCoding } from './negotiate.ts';
 
 /** The most that a front end may weigh, in bytes. */
@@ -16,6 +17,8 @@ export const MAX_ASSETS = 2000;
 export const PAGE = 'index.html';
 
 const CODINGS = ['br', 'gzip'] as const;
+
+type Coding = (typeof CODINGS)[number];
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
@@ -50,7 +53,7 @@ export interface Asset {
 
 /** The files of a front end by their path with `/` between folders. */
 export class Assets {
-  readonly #files = new Map<string, readonly Asset[]>();
+  readonly #files = new Map<string, AssetFile>();
 
   /**
    * Reads a front end.
@@ -61,12 +64,12 @@ export class Assets {
   constructor(folder: string) {
     let sizeBytes = 0;
     for (const file of listFiles(folder)) {
-      const body = fs.readFileSync(path.join(folder, file));
+      const body = fs.readFileSync(`${folder}/${file}`);
       sizeBytes += body.length;
       if (sizeBytes > MAX_ASSETS_BYTES || this.#files.size >= MAX_ASSETS) {
         throw new Error(`${folder} is too large for a front end: ${MAX_ASSETS} files, 64 MiB`);
       }
-      this.#files.set(file.split(path.sep).join('/'), toForms(file, body));
+      this.#files.set(file, new AssetFile(file, body));
     }
     if (!this.#files.has(PAGE)) throw new Error(`${folder} has no ${PAGE}`);
   }
@@ -75,51 +78,81 @@ export class Assets {
    * Finds a file in the form that the client likes best.
    *
    * @param file its path below the folder
+   * @returns `undefined` where there is no such file
    */
-  find(file: string, headers: IncomingHttpHeaders): Asset | undefined {
-    const forms = this.#files.get(file);
-    if (forms === undefined) return undefined;
-    const codings = CODINGS.filter((_, index) => forms[index + 1] !== undefined);
-    const coding = pickCoding(headers['accept-encoding'], codings);
-    return forms[coding === undefined ? 0 : CODINGS.indexOf(coding) + 1];
+  async find(file: string, headers: IncomingHttpHeaders): Promise<Asset | undefined> {
+    return this.#files.get(file)?.choose(headers['accept-encoding']);
   }
 }
 
-function listFiles(folder: string): string[] {
-  const entries = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return entries
-    .filter((file) => !file.split(path.sep).some((part) => part.startsWith('.')))
-    .filter((file) => fs.statSync(path.join(folder, file)).isFile())
-    .sort();
+/** A file with its forms: the packed ones are made once, when the first client asks for them. */
+class AssetFile {
+  readonly #type: string;
+  readonly #hash: string;
+  readonly #plain: Asset;
+  readonly #packed = new Map<Coding, Promise<Asset>>();
+
+  constructor(file: string, body: Buffer) {
+    this.#type = TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream';
+    this.#hash = createHash('sha256').update(body).digest('base64url').slice(0, 16);
+    this.#plain = toAsset(this.#type, this.#hash, body);
+  }
+
+  async choose(acceptEncoding: string | undefined): Promise<Asset> {
+    if (!COMPRESSIBLE.test(this.#type)) return this.#plain;
+    const coding = pickCoding(acceptEncoding, CODINGS) as Coding | undefined;
+    if (coding === undefined) return this.#plain;
+    let packed = this.#packed.get(coding);
+    if (packed === undefined) {
+      packed = this.#pack(coding);
+      this.#packed.set(coding, packed);
+    }
+    return packed;
+  }
+
+  /** @returns the file as it is where packing does not make it smaller */
+  async #pack(coding: Coding): Promise<Asset> {
+    const { body } = this.#plain;
+    const packed = await pack(body, coding);
+    return packed.length < body.length
+      ? toAsset(this.#type, this.#hash, packed, coding)
+      : this.#plain;
+  }
 }
 
-/** @returns the file as it is, then in each of CODINGS, or no more where that does not make it smaller */
-function toForms(file: string, body: Buffer): Asset[] {
-  const type = TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream';
-  const hash = createHash('sha256').update(body).digest('base64url').slice(0, 16);
-  const forms = [toAsset(type, hash, body, undefined)];
-  if (!COMPRESSIBLE.test(type)) return forms;
-  const packed = pack(body);
-  if (CODINGS.some((coding) => packed[coding].length >= body.length)) return forms;
-  return [...forms, ...CODINGS.map((coding) => toAsset(type, hash, packed[coding], coding))];
+/**
+ * Lists the files below a folder, none that is hidden. Paths are put together by hand: `path.join`
+ * for each of them is enough to start V8's optimizing compiler, 3 MB of it.
+ */
+function listFiles(folder: string, prefix = ''): string[] {
+  return fs.readdirSync(`${folder}/${prefix}`, { withFileTypes: true }).flatMap((entry) => {
+    const file = prefix + entry.name;
+    if (entry.name.startsWith('.')) return [];
+    if (entry.isDirectory()) return listFiles(folder, `${file}/`);
+    return fs.statSync(`${folder}/${file}`).isFile() ? [file] : [];
+  });
 }
 
 /** Packs with a window as large as the file: the defaults' tables take longer to make than the rest. */
-function pack(body: Buffer): Record<(typeof CODINGS)[number], Buffer> {
-  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = zlib.constants;
+async function pack(body: Buffer, coding: Coding): Promise<Buffer> {
+  const { default: zlib } = await import('node:zlib');
   const windowBits = Math.max(10, Math.ceil(Math.log2(body.length + 1)));
+  if (coding === 'gzip') {
+    return promisify<Buffer, ZlibOptions, Buffer>(zlib.gzip)(body, {
+      windowBits: Math.min(15, windowBits),
+      memLevel: 5,
+    });
+  }
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = zlib.constants;
   const params = {
     [BROTLI_PARAM_QUALITY]: 5,
     [BROTLI_PARAM_LGWIN]: Math.min(22, windowBits),
     [BROTLI_PARAM_SIZE_HINT]: body.length,
   };
-  return {
-    br: zlib.brotliCompressSync(body, { params }),
-    gzip: zlib.gzipSync(body, { windowBits: Math.min(15, windowBits), memLevel: 5 }),
-  };
+  return promisify<Buffer, BrotliOptions, Buffer>(zlib.brotliCompress)(body, { params });
 }
 
-function toAsset(type: string, hash: string, body: Buffer, coding: string | undefined): Asset {
+function toAsset(type: string, hash: string, body: Buffer, coding?: Coding): Asset {
   const etag = `"${coding === undefined ? hash : `${hash}-${coding}`}"`;
   const headers: OutgoingHttpHeaders = {
     'Content-Type': type,

@@ -10,7 +10,9 @@ import { runCampaign } from './campaign.ts';
 /** Copies the built service and puts a defect into it. */
 function breakService({ file, ...change }: Defect): string {
   const folder = makeTempFolder('broken');
-  cpSync(join(projectFolder, 'dist'), join(folder, 'dist'), { recursive: true });
+  for (const part of ['server.js', 'lib']) {
+    cpSync(join(projectFolder, '.build', part), join(folder, 'dist', part), { recursive: true });
+  }
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   breakFile(join(folder, 'dist', 'lib', `${file}.js`), change);
   return join(folder, 'dist', 'server.js');

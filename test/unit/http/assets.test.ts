@@ -19,9 +19,9 @@ function makeFolder(files: Record<string, string | Buffer>): string {
 }
 
 suite('a file', () => {
-  test('is found by its path below the folder, and only by that', () => {
+  test('is found by its path below the folder, and only by that', async () => {
     const assets = new Assets(makeFolder({ 'a/b.js': script }));
-    assert.equal(assets.find('a/b.js', {})?.body.toString(), script);
+    assert.equal((await assets.find('a/b.js', {}))?.body.toString(), script);
     for (const path of [
       '',
       '/',
@@ -34,32 +34,32 @@ suite('a file', () => {
       'x/../a/b.js',
       'A/B.JS',
     ]) {
-      assert.equal(assets.find(path, {}), undefined, path);
+      assert.equal(await assets.find(path, {}), undefined, path);
     }
     for (const path of ['__proto__', 'toString', '../package.json', 'a\\b.js']) {
-      assert.equal(assets.find(path, {}), undefined, path);
+      assert.equal(await assets.find(path, {}), undefined, path);
     }
   });
 
-  test('is served as it was at the start, whatever happens to the folder', () => {
+  test('is served as it was at the start, whatever happens to the folder', async () => {
     const folder = makeFolder({ 'a.js': script });
     const assets = new Assets(folder);
     rmSync(folder, { recursive: true });
-    assert.equal(assets.find('a.js', {})?.body.toString(), script);
+    assert.equal((await assets.find('a.js', {}))?.body.toString(), script);
   });
 
-  test('that is hidden, or in a hidden folder, is not served', () => {
+  test('that is hidden, or in a hidden folder, is not served', async () => {
     const assets = new Assets(
       makeFolder({ '.env': 'secret', '.git/config': 'x', 'a/.b/c.js': 'x' }),
     );
     for (const path of ['.env', '.git/config', 'a/.b/c.js'])
-      assert.equal(assets.find(path, {}), undefined);
+      assert.equal(await assets.find(path, {}), undefined);
   });
 
-  test('may be a link', () => {
+  test('may be a link', async () => {
     const folder = makeFolder({});
     symlinkSync(join(folder, 'index.html'), join(folder, 'other.html'));
-    assert.ok(new Assets(folder).find('other.html', {}));
+    assert.ok(await new Assets(folder).find('other.html', {}));
   });
 
   const types: Record<string, string> = {
@@ -72,58 +72,67 @@ suite('a file', () => {
     'a.tar.gz': 'application/octet-stream',
     noending: 'application/octet-stream',
   };
-  test('has the type of its ending', () => {
+  test('has the type of its ending', async () => {
     const assets = new Assets(
       makeFolder(Object.fromEntries(Object.keys(types).map((file) => [file, 'x']))),
     );
     for (const [file, type] of Object.entries(types)) {
-      assert.equal(assets.find(file, {})?.headers['Content-Type'], type, file);
+      assert.equal((await assets.find(file, {}))?.headers['Content-Type'], type, file);
     }
   });
 
-  test('has a tag of its bytes alone, the same on every replica, another for each coding', () => {
+  test('has a tag of its bytes alone, the same on every replica, another for each coding', async () => {
     const [one, other] = [
       new Assets(makeFolder({ 'a.js': script })),
       new Assets(makeFolder({ 'a.js': script })),
     ];
     const changed = new Assets(makeFolder({ 'a.js': `${script} ` }));
-    const tags = [undefined, 'gzip', 'br'].map((coding) => {
+    const tags = new Set<string | undefined>();
+    for (const coding of [undefined, 'gzip', 'br']) {
       const headers = coding === undefined ? {} : { 'accept-encoding': coding };
-      const asset = one.find('a.js', headers);
+      const asset = await one.find('a.js', headers);
       assert.equal(asset?.headers.ETag, asset?.etag);
       assert.match(asset?.etag ?? '', /^"[\x21\x23-\x7e]+"$/);
-      assert.equal(other.find('a.js', headers)?.etag, asset?.etag);
-      assert.notEqual(changed.find('a.js', headers)?.etag, asset?.etag);
-      return asset?.etag;
-    });
-    assert.equal(new Set(tags).size, 3);
+      assert.equal((await other.find('a.js', headers))?.etag, asset?.etag);
+      assert.notEqual((await changed.find('a.js', headers))?.etag, asset?.etag);
+      tags.add(asset?.etag);
+    }
+    assert.equal(tags.size, 3);
   });
 });
 
 suite('the codings', () => {
-  test('of a text are ready-made, and give its bytes back', () => {
+  test('of a text give its bytes back', async () => {
     const assets = new Assets(makeFolder({ 'a.js': script }));
-    const gzip = assets.find('a.js', { 'accept-encoding': 'gzip' });
-    const brotli = assets.find('a.js', { 'accept-encoding': 'gzip, br' });
+    const gzip = await assets.find('a.js', { 'accept-encoding': 'gzip' });
+    const brotli = await assets.find('a.js', { 'accept-encoding': 'gzip, br' });
     assert.equal(gzip?.headers['Content-Encoding'], 'gzip');
     assert.equal(gunzipSync(gzip.body).toString(), script);
     assert.equal(brotli?.headers['Content-Encoding'], 'br');
     assert.equal(brotliDecompressSync(brotli.body).toString(), script);
-    assert.equal(assets.find('a.js', {})?.headers['Content-Encoding'], undefined);
+    assert.equal((await assets.find('a.js', {}))?.headers['Content-Encoding'], undefined);
   });
 
-  test('are none where they save nothing, or the file is packed already', () => {
+  test('are made once, however many ask at the same time', async () => {
+    const assets = new Assets(makeFolder({ 'a.js': script }));
+    const asked = Array.from({ length: 5 }, () => assets.find('a.js', { 'accept-encoding': 'br' }));
+    const [first, ...others] = await Promise.all(asked);
+    for (const other of others) assert.equal(other, first);
+    assert.equal(await assets.find('a.js', { 'accept-encoding': 'br' }), first);
+  });
+
+  test('are none where they save nothing, or the file is packed already', async () => {
     const assets = new Assets(makeFolder({ 'tiny.js': 'x', 'a.png': Buffer.alloc(9999) }));
     for (const file of ['tiny.js', 'a.png']) {
-      const asset = assets.find(file, { 'accept-encoding': 'gzip, br' });
+      const asset = await assets.find(file, { 'accept-encoding': 'gzip, br' });
       assert.equal(asset?.headers['Content-Encoding'], undefined, file);
     }
   });
 
-  test('make the answer vary, with and without one', () => {
+  test('make the answer vary, with and without one', async () => {
     const assets = new Assets(makeFolder({ 'a.js': script, 'a.png': 'x' }));
     for (const file of ['a.js', 'a.png']) {
-      assert.match(String(assets.find(file, {})?.headers.Vary), /Accept-Encoding/);
+      assert.match(String((await assets.find(file, {}))?.headers.Vary), /Accept-Encoding/);
     }
   });
 });
