@@ -46,7 +46,8 @@ STOPSIGNAL SIGTERM
 # Node asks itself: one small request, under 60 ms of CPU, most of it Node's own start. `/-/ready` is 503 while the store can't take a message and
 # while the process drains.
 HEALTHCHECK --interval=3s --timeout=4s --start-period=10s --retries=3 CMD ["node", "-e", "require('node:http').get({port:process.env.PORT||8080,path:'/-/ready',timeout:3000},(a)=>process.exit(a.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
-ENTRYPOINT ["node", "/chat/dist/server.js"]
+# A small young generation: what clients leave behind is collected sooner, and idle live readers cost a third less memory.
+ENTRYPOINT ["node", "--max-semi-space-size=4", "/chat/dist/server.js"]
 
 # The package that CHAT_STORE=mysql://… needs, in the version of the lock file.
 FROM node:26-slim AS driver
