@@ -6,7 +6,7 @@ import { get, post, read } from '../support/http.ts';
 import { waitUntil } from '../support/server.ts';
 import { type LiveStream, openLive } from '../support/sse.ts';
 import { serverOf } from './load.ts';
-import { type Container, docker, openStack, type Stack, testImage } from './stack.ts';
+import { type Container, docker, isOnMysql, openStack, type Stack, testImage } from './stack.ts';
 
 suite('three replicas behind nginx', () => {
   let stack: Stack;
@@ -203,10 +203,11 @@ async function assertCannotWrite({ id }: Container): Promise<void> {
       writable: ['/', '/etc', '/chat', '/chat/dist', '/chat/rooms'].filter(writable),
     }));`;
   const said = JSON.parse(await docker('exec', id, 'node', '-e', script)) as object;
-  assert.deepEqual(said, { uid: 10001, zone: 'UTC', writable: ['/chat/rooms'] });
+  const writable = isOnMysql ? [] : ['/chat/rooms'];
+  assert.deepEqual(said, { uid: 10001, zone: 'UTC', writable });
 }
 
-suite('the image', () => {
+suite('the image', { skip: isOnMysql && 'looked at where the rooms are in a folder' }, () => {
   before(() => docker('build', '--quiet', '--tag', testImage, '.'));
 
   test('is at most 130 MB, our own layers under 1 MB', async () => {

@@ -10,6 +10,8 @@ import { waitUntil } from '../support/server.ts';
 
 const execute = promisify(execFile);
 
+/** Whether the rooms are in MySQL (`npm run test:compose -- --mysql`), or else in a shared folder. */
+export const isOnMysql = process.env.CHAT_TEST_COMPOSE === 'mysql';
 /** The image that the suites build: not the name that a user's own stack runs. */
 export const testImage = 'chat-test';
 /** The Compose project of the suites: every container, network and volume has its name. */
@@ -72,16 +74,10 @@ export interface Stack {
   remove(): Promise<void>;
 }
 
-/** How a topology is brought up. */
-export interface StackOptions {
-  /** Compose files besides compose.yaml, relative to the project. */
-  files?: string[];
-}
-
 /** Brings the topology up as a user does, with three replicas, and waits until nginx serves. */
-export async function openStack(options: StackOptions = {}): Promise<Stack> {
+export async function openStack(): Promise<Stack> {
   const port = await findFreePort();
-  const files = ['compose.yaml', ...(options.files ?? [])];
+  const files = isOnMysql ? ['compose.yaml', 'compose.mysql.yaml'] : ['compose.yaml'];
   const head = ['compose', '--project-name', testProject, ...files.flatMap((file) => ['-f', file])];
   const env = { CHAT_PORT: String(port), CHAT_IMAGE: testImage, TZ: 'UTC' };
   const compose = (...args: string[]) => run('docker', [...head, ...args], env);
@@ -115,7 +111,7 @@ export async function openStack(options: StackOptions = {}): Promise<Stack> {
 async function keepLogs(stack: Stack): Promise<void> {
   const folder = process.env.CHAT_TEST_LOGS;
   if (!folder) return;
-  for (const service of ['nginx', 'chat']) {
+  for (const service of isOnMysql ? ['nginx', 'chat', 'mysql'] : ['nginx', 'chat']) {
     const lines = await stack.compose('logs', '--no-color', '--timestamps', service);
     writeFileSync(join(folder, `${service}.log`), `${lines}\n`);
   }
