@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { get } from '../support/http.ts';
 import { pause, waitUntil } from '../support/server.ts';
 import { describeLoad, type LoadReport, startLoad } from './load.ts';
-import { docker, openStack, type Stack } from './stack.ts';
+import { docker, isOnMysql, openStack, type Stack } from './stack.ts';
 
 /** Nothing failed, nothing is missing: what a user must not notice was not noticed. */
 function assertUnnoticed(report: LoadReport): void {
@@ -65,7 +65,9 @@ suite('under 4 writers, 8 readers and 4 live readers', () => {
     assert.equal(report.servers.size, 3);
   });
 
-  test('re-creating everything loses nothing and answers again within 15 s', async (t) => {
+  // On MySQL the database stops and starts as well, and everything else waits for it.
+  const limitMs = isOnMysql ? 40_000 : 15_000;
+  test(`re-creating everything loses nothing and answers again within ${limitMs / 1000} s`, async (t) => {
     const load = startLoad(stack, { room: 'recreated', pollers: 8 });
     t.after(() => load.abandon());
     await pause(1000);
@@ -76,7 +78,7 @@ suite('under 4 writers, 8 readers and 4 live readers', () => {
     const report = await load.stop();
     t.diagnostic(`${describeLoad(report)}; longest outage ${Math.round(longestMs)} ms`);
     assertNothingLost(report);
-    assert.ok(longestMs < 15_000, `no answer for ${longestMs} ms`);
+    assert.ok(longestMs < limitMs, `no answer for ${longestMs} ms`);
   });
 });
 

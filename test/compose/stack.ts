@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from '../support/http.ts';
 import { projectFolder } from '../support/paths.ts';
-import { waitUntil } from '../support/server.ts';
+import { pause, waitUntil } from '../support/server.ts';
 
 const execute = promisify(execFile);
 
@@ -81,6 +81,14 @@ export async function openStack(): Promise<Stack> {
   const head = ['compose', '--project-name', testProject, ...files.flatMap((file) => ['-f', file])];
   const env = { CHAT_PORT: String(port), CHAT_IMAGE: testImage, TZ: 'UTC' };
   const compose = (...args: string[]) => run('docker', [...head, ...args], env);
+  const takeDown = async (tries = 3): Promise<void> => {
+    const down = compose('down', '--volumes', '--remove-orphans', '--timeout', '15');
+    // The engine says now and then that a network has endpoints whose containers it has just removed.
+    await down.catch((error: Error) => {
+      if (tries === 0 || !/has active endpoints/.test(error.message)) throw error;
+      return pause(2000).then(() => takeDown(tries - 1));
+    });
+  };
   const stack: Stack = {
     port,
     compose,
@@ -98,10 +106,10 @@ export async function openStack(): Promise<Stack> {
     logs: (service) => compose('logs', '--no-color', '--no-log-prefix', service),
     remove: async () => {
       await keepLogs(stack);
-      await compose('down', '--volumes', '--remove-orphans', '--timeout', '15');
+      await takeDown();
     },
   };
-  await compose('down', '--volumes', '--remove-orphans', '--timeout', '15');
+  await takeDown();
   await compose('up', '--detach', '--build');
   await stack.waitUntilServing();
   return stack;
