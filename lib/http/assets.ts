@@ -106,6 +106,8 @@ class AssetFile {
     if (packed === undefined) {
       packed = this.#pack(coding);
       this.#packed.set(coding, packed);
+      // A failure is its asker's alone: the next one tries again.
+      packed.catch(() => this.#packed.delete(coding));
     }
     return packed;
   }
