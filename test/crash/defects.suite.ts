@@ -113,11 +113,6 @@ const defects: Record<string, Defect> = {
     from: 'if (tries === MAX_LOOKS)',
     to: 'if (true)',
   },
-  'a cut-back given up because a look at the lock failed': {
-    file: 'append',
-    from: 'failure = error;\n            await sleep(20 << tries);',
-    to: 'failure = error;\n            break;',
-  },
   'a short write taken for a whole one': {
     file: 'append',
     from: 'if (written < bytes.length)',
@@ -142,7 +137,6 @@ const hints: Record<string, number> = {
   'a short write taken for a whole one': 150,
   'a lock trusted for ever': 680,
   'a batch on disk given up because a look at it failed': 201_934,
-  'a cut-back given up because a look at the lock failed': 201_002,
   'a message acknowledged that its own lock still hides': 100_909,
 };
 
