@@ -127,11 +127,13 @@ class AssetFile {
  * for each of them is enough to start V8's optimizing compiler, 3 MB of it.
  */
 function listFiles(folder: string, prefix = ''): string[] {
-  return fs.readdirSync(`${folder}/${prefix}`, { withFileTypes: true }).flatMap((entry) => {
-    const file = prefix + entry.name;
-    if (entry.name.startsWith('.')) return [];
-    if (entry.isDirectory()) return listFiles(folder, `${file}/`);
-    return fs.statSync(`${folder}/${file}`).isFile() ? [file] : [];
+  return fs.readdirSync(`${folder}/${prefix}`).flatMap((name) => {
+    const file = prefix + name;
+    if (name.startsWith('.')) return [];
+    // Links count as what they lead to; one that leads nowhere is no file.
+    const found = fs.statSync(`${folder}/${file}`, { throwIfNoEntry: false });
+    if (found?.isDirectory()) return listFiles(folder, `${file}/`);
+    return found?.isFile() ? [file] : [];
   });
 }
 

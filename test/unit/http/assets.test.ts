@@ -59,7 +59,12 @@ suite('a file', () => {
   test('may be a link', async () => {
     const folder = makeFolder({});
     symlinkSync(join(folder, 'index.html'), join(folder, 'other.html'));
-    assert.ok(await new Assets(folder).find('other.html', {}));
+    symlinkSync(makeFolder({ 'a.js': script }), join(folder, 'vendor'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'dangling.js'));
+    const assets = new Assets(folder);
+    assert.ok(await assets.find('other.html', {}));
+    assert.ok(await assets.find('vendor/a.js', {}), 'or a folder');
+    assert.equal(await assets.find('dangling.js', {}), undefined, 'one that leads nowhere is none');
   });
 
   const types: Record<string, string> = {
