@@ -7,9 +7,9 @@ import type { Sink } from '../place.ts';
 /**
  * A reader's socket, once the head of its answer is out.
  *
- * A frame is offered to the system at once, by the socket's descriptor: Node's stream around the same
- * write costs as much again, for every reader. What the system doesn't take, and whatever comes while
- * some of that waits, goes through the stream; so do errors, as the stream knows how to end.
+ * A frame is offered to the system at once, by the socket's descriptor: Node's stream around the
+ * same write costs half as much again, for every reader. What the system doesn't take, and whatever
+ * comes while some of that waits, goes through the stream; so do errors, as it knows how to end.
  */
 export class SocketSink implements Sink {
   readonly #socket: Described;
