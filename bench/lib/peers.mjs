@@ -13,7 +13,9 @@ const PACKAGES = {
   'nginx-light': () => ask('nginx', '-v'),
   'libnginx-mod-nchan': () =>
     fs.existsSync('/usr/lib/nginx/modules/ngx_nchan_module.so') || undefined,
-  'python3-flask': () => spawnSync('python3', ['-c', 'import flask']).status === 0 || undefined,
+  // The Python that Debian's gunicorn runs, not one that comes first in PATH.
+  'python3-flask': () =>
+    spawnSync('/usr/bin/python3', ['-c', 'import flask']).status === 0 || undefined,
   gunicorn: () => ask('gunicorn', '--version'),
 };
 
