@@ -20,7 +20,7 @@ export interface Format {
 
 /** Where a reader's frames go. */
 export interface Sink {
-  /** @returns whether it takes more at once; if not, the reader is to be told when it does */
+  /** @returns whether nothing of it waits; if some does, the reader is to be told when it has gone */
   write(frame: Buffer): boolean;
   /** Ends the stream in good order. */
   end(): void;

@@ -138,10 +138,8 @@ function join(
   if (hello !== undefined) socket.write(hello);
   const sink = new SocketSink(socket, response);
   const reader = live.join(room, offset, view.epoch, format, sink);
-  const resume = (): void => reader.resume();
-  socket.on('drain', resume);
+  sink.drained = () => reader.resume();
   response.once('close', () => {
-    socket.off('drain', resume);
     // The connection may outlive its stream, and is an idle one then like any other.
     socket.setTimeout(IDLE_MS);
     reader.leave();

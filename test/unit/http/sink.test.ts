@@ -72,7 +72,9 @@ for (const [way, prepare] of Object.entries(ways)) {
         // Nothing may overtake what waits.
         sink.write(Buffer.from('|'));
         frames[n] = Buffer.concat([frame, Buffer.from('|')]);
-        const drained = new Promise((resolve) => socket.once('drain', resolve));
+        const drained = new Promise<void>((resolve) => {
+          sink.drained = resolve;
+        });
         client.resume();
         await drained;
       }
@@ -81,6 +83,29 @@ for (const [way, prepare] of Object.entries(ways)) {
       await waitUntil('all of it', () => read().length >= expected.length);
       assert.ok(read().equals(expected));
       assert.ok(timesFull > 0, 'it was full at least once');
+    });
+
+    test('is full from the first byte that waits, and says when none does any more', async (t) => {
+      const { socket, client } = await open(t);
+      prepare(socket);
+      const sink = new SocketSink(socket, { end: () => undefined } as unknown as ServerResponse);
+      let timesDrained = 0;
+      sink.drained = () => {
+        timesDrained += 1;
+      };
+      client.pause();
+      const frame = Buffer.alloc(1000);
+      let frames = 1;
+      while (sink.write(frame)) frames += 1;
+      const waiting = socket.writableLength;
+      assert.ok(waiting > 0 && waiting <= frame.length, `${waiting} bytes wait`);
+      assert.equal(timesDrained, 0);
+      const read = collect(client);
+      client.resume();
+      await waitUntil('drained', () => timesDrained === 1);
+      assert.equal(socket.writableLength, 0);
+      await waitUntil('all of it', () => read().length === frames * frame.length);
+      assert.equal(sink.write(frame), true);
     });
 
     test('takes a frame for a reader that is gone, and fails nobody', async (t) => {
