@@ -125,7 +125,7 @@ on(identity, 'change', () => {
 });
 showStatus();
 
-if (matchMedia('(hover: hover)').matches) composer.focus();
+if (matchMedia('(hover: hover)').matches) byId(identity.name ? 'message' : 'name').focus();
 await goToAddress().catch(() => {});
 connection.start();
 void servers.lookUpPage();

@@ -4,6 +4,8 @@ import { countCharacters, MESSAGE_LIMIT } from './line.js';
 import { memory } from './storage.js';
 
 const SHOWN_LEFT = 400;
+/** Glass has no Shift+Enter: there Enter breaks the line, the button sends. */
+const isTouch = matchMedia('(pointer: coarse)').matches;
 
 /** Where messages are written: the draft, its length, and the keys that send it. */
 class Composer {
@@ -18,7 +20,7 @@ class Composer {
 		on(this.#text, 'keydown', (event) => {
 			// While an input method composes, Enter chooses a candidate. Safari says so by 229 only.
 			const isComposing = event.isComposing || event.keyCode === 229;
-			if (event.key !== 'Enter' || event.shiftKey || isComposing) return;
+			if (event.key !== 'Enter' || event.shiftKey || isComposing || isTouch) return;
 			event.preventDefault();
 			this.#submit();
 		});

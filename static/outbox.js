@@ -35,6 +35,13 @@ class Outbox {
 	/** Takes a message that is to be edited. @param {string} _message */
 	takeBack = (_message) => {};
 
+	constructor() {
+		// They outlive a reload, not their tab.
+		on(window, 'beforeunload', (event) => {
+			if (this.#entries.some(({ state }) => /waiting|unsure/.test(state))) event.preventDefault();
+		});
+	}
+
 	/** @param {string} name @param {string} message */
 	add(name, message) {
 		this.#entries.push({ name, message, state: 'waiting', since: log.cursor, reason: '' });

@@ -125,8 +125,10 @@ test('the page asks for a name once, in the page itself', { skip }, async (t) =>
   const server = await serve(t);
   const { page } = await openAs(browser, `${server.url}/`);
   assert.equal(await page.locator('#composer').isVisible(), false);
-  await page.locator('#name').fill('me: you');
-  await page.locator('#name').press('Enter');
+  // The field is ready to be written in.
+  await page.locator('#name:focus').waitFor();
+  await page.keyboard.type('me: you');
+  await page.keyboard.press('Enter');
   assert.match(await page.locator('#name-fault').innerText(), /: /);
   await page.locator('#name').fill('  omri ');
   await page.locator('#name').press('Enter');
@@ -164,6 +166,23 @@ test('Enter sends, Shift+Enter breaks the line, and Enter in an input method doe
   assert.deepEqual(
     readFile(server.store, 'keys').map(({ message }) => message),
     ['日本↵two'],
+  );
+});
+
+test('on a phone Enter breaks the line, and the button sends', { skip }, async (t) => {
+  const server = await serve(t);
+  const phone = { viewport: { width: 390, height: 780 }, hasTouch: true, isMobile: true };
+  const { page } = await openAs(browser, `${server.url}/phone`, { name: 'omri', ...phone });
+  await waitForState(page, 'live');
+  await page.locator('#message').tap();
+  await page.keyboard.type('one');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('two');
+  await page.getByRole('button', { name: 'Send' }).tap();
+  await page.locator('#rows .text br').waitFor({ state: 'attached' });
+  assert.deepEqual(
+    readFile(server.store, 'phone').map(({ message }) => message),
+    ['one↵two'],
   );
 });
 

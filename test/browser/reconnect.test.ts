@@ -117,6 +117,31 @@ test('what was said while the browser was offline is there once it is back', {
   assert.equal(said.length, 1);
 });
 
+test('a tab asks before it closes on a message that still waits, and else does not', {
+  skip,
+}, async (t) => {
+  const { server } = await setUp(t);
+  const { page } = await openAs(browser, `${server.url}/waiting`, { name: 'sender' });
+  await waitForState(page, 'live');
+  await say(page, 'sent');
+  await waitForText(page, 'sent');
+  let questions = 0;
+  page.on('dialog', (dialog) => {
+    questions += 1;
+    assert.equal(dialog.type(), 'beforeunload');
+    void dialog.accept();
+  });
+  await page.reload();
+  await waitForState(page, 'live');
+  assert.equal(questions, 0);
+  await page.context().setOffline(true);
+  await waitForState(page, 'offline');
+  await say(page, 'waits');
+  await page.close({ runBeforeUnload: true });
+  await waitUntil('closed', () => page.isClosed());
+  assert.equal(questions, 1);
+});
+
 const losses = {
   'cut off before the first byte': 'cut',
   'a proxy’s 502': 'gateway',
