@@ -10,7 +10,7 @@ import { pickCoding } from './negotiate.ts';
 /** The most that a front end may weigh, in bytes. */
 export const MAX_ASSETS_BYTES = 64 << 20;
 
-/** The most files that a front end may have. */
+/** The most files that a front end may have, and the most folders. */
 export const MAX_ASSETS = 2000;
 
 /** The page that every room shows. */
@@ -66,9 +66,7 @@ export class Assets {
     for (const file of listFiles(folder)) {
       const body = fs.readFileSync(`${folder}/${file}`);
       sizeBytes += body.length;
-      if (sizeBytes > MAX_ASSETS_BYTES || this.#files.size >= MAX_ASSETS) {
-        throw new Error(`${folder} is too large for a front end: ${MAX_ASSETS} files, 64 MiB`);
-      }
+      if (sizeBytes > MAX_ASSETS_BYTES) throw tooLarge(folder);
       this.#files.set(file, new AssetFile(file, body));
     }
     if (!this.#files.has(PAGE)) throw new Error(`${folder} has no ${PAGE}`);
@@ -126,15 +124,27 @@ class AssetFile {
  * Lists the files below a folder, none that is hidden. Paths are put together by hand: `path.join`
  * for each of them is enough to start V8's optimizing compiler, 3 MB of it.
  */
-function listFiles(folder: string, prefix = ''): string[] {
-  return fs.readdirSync(`${folder}/${prefix}`).flatMap((name) => {
-    const file = prefix + name;
-    if (name.startsWith('.')) return [];
-    // Links count as what they lead to; one that leads nowhere is no file.
-    const found = fs.statSync(`${folder}/${file}`, { throwIfNoEntry: false });
-    if (found?.isDirectory()) return listFiles(folder, `${file}/`);
-    return found?.isFile() ? [file] : [];
-  });
+function listFiles(folder: string): string[] {
+  const files: string[] = [];
+  // It grows as folders are found. Links may lead back into one, so they are limited, too.
+  const prefixes = [''];
+  for (const prefix of prefixes) {
+    for (const name of fs.readdirSync(`${folder}/${prefix}`)) {
+      const file = prefix + name;
+      if (name.startsWith('.')) continue;
+      // Links count as what they lead to; one that leads nowhere is no file.
+      const found = fs.statSync(`${folder}/${file}`, { throwIfNoEntry: false });
+      if (found?.isDirectory()) prefixes.push(`${file}/`);
+      else if (found?.isFile()) files.push(file);
+      if (Math.max(files.length, prefixes.length) > MAX_ASSETS) throw tooLarge(folder);
+    }
+  }
+  return files;
+}
+
+function tooLarge(folder: string): Error {
+  const limits = `${MAX_ASSETS} files in as many folders, 64 MiB`;
+  return new Error(`${folder} is too large for a front end; the limit is ${limits}`);
 }
 
 /** Packs with a window as large as the file: the defaults' tables take longer to make than the rest. */

@@ -67,6 +67,13 @@ suite('a file', () => {
     assert.equal(await assets.find('dangling.js', {}), undefined, 'one that leads nowhere is none');
   });
 
+  test('is refused where links lead back into their own folder, again and again', () => {
+    const folder = makeFolder({});
+    mkdirSync(join(folder, 'parts'));
+    for (const name of ['a', 'b']) symlinkSync(join(folder, 'parts'), join(folder, 'parts', name));
+    assert.throws(() => new Assets(folder), /too large for a front end/);
+  });
+
   const types: Record<string, string> = {
     'a.js': 'text/javascript; charset=utf-8',
     'a.MJS': 'text/javascript; charset=utf-8',
