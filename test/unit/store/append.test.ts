@@ -309,6 +309,22 @@ suite('a write that is cut short', () => {
     assert.equal(fs.statSync(file).size, 16);
   });
 
+  test('is cut back after all, where the first look at the lock fails', async () => {
+    const file = nameRoom('first\n');
+    const done = toDone();
+    let looks = 0;
+    const isMine = () => {
+      looks += 1;
+      if (looks === 2) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      return true;
+    };
+    const disk = makeShortDisk(10);
+    await assert.rejects(append(file, ['one'], { isMine, disk }, done), { code: 'ENOSPC' });
+    assert.equal(looks, 3);
+    assert.equal(readText(file), 'first\n');
+    assert.deepEqual(done.leftovers, []);
+  });
+
   test('is tried to be cut back again, where that fails', async () => {
     const file = nameRoom('first\n');
     const done = toDone();

@@ -138,6 +138,22 @@ suite('an owner', () => {
     lock.release();
   });
 
+  test('that can’t look at its lock does not take it for lost', (t) => {
+    let isFailing = true;
+    const { file, lock } = take({
+      statSync: ((path: string, options: { throwIfNoEntry: false }) => {
+        if (isFailing) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        return realDisk.statSync(path, options);
+      }) as Disk['statSync'],
+    });
+    skipTime(t, STALE_MS);
+    assert.throws(() => lock.isMine(), { code: 'EIO' });
+    isFailing = false;
+    assert.ok(lock.isMine());
+    lock.release();
+    assert.ok(!fs.existsSync(file));
+  });
+
   test('that can’t remove its lock leaves it empty, which hides nothing from readers', () => {
     const { file, lock } = take({
       unlinkSync: () => {
