@@ -1,19 +1,20 @@
 import { make } from './dom.js';
-import { memory } from './storage.js';
 
-/**
- * Turns stored times, which lack the server's zone (contract §3), into the reader's. They count as
- * UTC until the answer to a message tells: its `Date` is GMT, its line is not.
- */
+/** Turns stored times, which lack the server's zone (contract §3), into the reader's. */
 class Clock extends EventTarget {
-	#zoneMinutes = memory.get('zone', 0);
+	#zone = 'UTC';
+	#stored = formatterOf('UTC');
 	#time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 	#day = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 
 	/** @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`; another gives nothing */
 	toDate(time) {
-		const date = new Date(parse(time) - this.#zoneMinutes * 60_000);
-		return Number.isNaN(date.valueOf()) ? undefined : date;
+		const wanted = parse(time);
+		if (Number.isNaN(wanted)) return undefined;
+		// Twice, for the hours when summer begins or ends.
+		let at = wanted;
+		for (let n = 0; n < 2; n += 1) at += wanted - parse(this.#stored.format(at));
+		return new Date(at);
 	}
 
 	/** @param {Date} date @param {string} time as stored */
@@ -27,19 +28,23 @@ class Clock extends EventTarget {
 		return date ? this.#day.format(date) : '';
 	}
 
-	/** Learns the server's zone. @param {string} time as stored @param {string | null} httpDate */
-	learn(time, httpDate) {
-		const aheadMs = parse(time) - Date.parse(httpDate ?? '');
-		// Zones are whole quarters of an hour.
-		const zoneMinutes = Math.round(aheadMs / 900_000) * 15;
-		if (!(Math.abs(zoneMinutes) <= 840) || zoneMinutes === this.#zoneMinutes) return;
-		this.#zoneMinutes = zoneMinutes;
-		memory.set('zone', zoneMinutes);
-		this.dispatchEvent(new Event('change'));
+	/** Takes the server's zone, if the browser knows it. @param {string} zone */
+	setZone(zone) {
+		if (zone === this.#zone) return;
+		this.#zone = zone;
+		try {
+			this.#stored = formatterOf(zone);
+			this.dispatchEvent(new Event('change'));
+		} catch {}
 	}
 }
 
-/** @param {string} time */
+/** Writes times as they are stored: Swedish does. @param {string} timeZone */
+function formatterOf(timeZone) {
+	return new Intl.DateTimeFormat('sv', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
+}
+
+/** @param {string} time as stored */
 function parse(time) {
 	return Date.parse(`${time.replace(' ', 'T')}Z`);
 }

@@ -1,5 +1,4 @@
 import { parseCursor, room, textPath } from './address.js';
-import { clock } from './clock.js';
 import { connection } from './connection.js';
 import { byId, make, on, pause, toast } from './dom.js';
 import { cleanMessage, parseLine } from './line.js';
@@ -117,7 +116,6 @@ class Outbox {
 		const text = (await answer.text()).replace(/\r?\n$/, '');
 		const cursor = parseCursor(answer.headers.get('chat-cursor'));
 		this.#turn(entry, 'sent');
-		clock.learn(parseLine(text).time, answer.headers.get('date'));
 		const sizeBytes = new TextEncoder().encode(text).length + 1;
 		if (cursor) {
 			const { epoch, offset: end } = cursor;

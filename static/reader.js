@@ -1,4 +1,5 @@
 import { parseCursor, START, textPath } from './address.js';
+import { clock } from './clock.js';
 import { cutLines } from './line.js';
 import { servers } from './servers.js';
 
@@ -100,6 +101,7 @@ class RoomReader {
 		});
 		const { status } = answer;
 		servers.note('text', answer.headers.get('chat-server'));
+		clock.setZone(answer.headers.get('chat-time-zone') ?? 'UTC');
 		const isOld = status === 304;
 		if (!answer.ok && !isOld && status !== 416) throw await Refusal.of(answer);
 		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { findPart } from '../lines.ts';
 import { formatCursor } from '../room/cursor.ts';
+import { nameZone } from '../room/message.ts';
 import type { RoomView } from '../store/store.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
 import type { RawFields, Replier } from './reply.ts';
@@ -62,6 +63,7 @@ function sendText(
   const fields = toCacheFields(etag);
   const cursor = formatCursor(view.epoch, view.completeBytes);
   fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor);
+  fields.push('Chat-Time-Zone', nameZone());
   if (range === 'unsatisfiable') {
     fields.push('Content-Range', `bytes */${sizeBytes}`);
     const words = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;

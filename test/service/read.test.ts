@@ -40,6 +40,22 @@ suite('a room', () => {
     assert.match(headers.etag ?? '', /^"[^"]+"$/, 'a strong tag');
   });
 
+  test('names the time zone of its lines, whole or in part, empty or not', async () => {
+    const away = await startServer({ env: { TZ: 'Pacific/Auckland' } });
+    await post(away, 'r', { username: 'a', message: 'm' });
+    const looks: [string, string][] = [
+      ['r', ''],
+      ['r', 'bytes=0-3'],
+      ['r', 'bytes=9999-'],
+      ['empty', 'bytes=-65536'],
+    ];
+    for (const [room, range] of looks) {
+      const { headers } = await read(away, room, range === '' ? {} : { range });
+      assert.equal(headers['chat-time-zone'], 'Pacific/Auckland', `${room} ${range}`);
+    }
+    await away.stop();
+  });
+
   test('without messages is 200 and empty, never 404', async () => {
     const { status, headers, body } = await read(server, 'nobody was here');
     assert.equal(status, 200);
