@@ -13,18 +13,18 @@ import type { Session } from './mysql-driver.ts';
 import type { Guesses } from './mysql-guesses.ts';
 import { type LineRow, toMessageRow, toRawRow, toRows } from './mysql-lines.ts';
 import type { RoomRow } from './mysql-rooms.ts';
-import { insertRows, lockRoom, moveEnd, toNextRow } from './mysql-write.ts';
+import { insertRows, lockRoom, moveEnd, storeAtOnce, toNextRow } from './mysql-write.ts';
 import type { Receipt } from './store.ts';
 
 const LF = 0x0a;
 
 /** What an append tells on its way. */
 export interface AppendEvents {
-  /** How long the room's row took to be had, in milliseconds. */
+  /** How long the room's row took to be had, in milliseconds; not told where it was there at once. */
   readonly onLock: (waitMs: number) => void;
   /** What the senders get if the commit that comes now succeeds. */
   readonly onPrepared: (receipts: Receipt[]) => void;
-  /** How long the commit took, in milliseconds. */
+  /** How long the commit took, in milliseconds, with all that was sent together with it. */
   readonly onCommit: (commitMs: number) => void;
 }
 
@@ -42,24 +42,32 @@ export async function appendEntries(
   guesses: Guesses,
   events: AppendEvents,
 ): Promise<void> {
-  const begunMs = performance.now();
+  const prepare = async (row: RoomRow): Promise<Batch> => {
+    const batch = await toBatch(session, row, entries);
+    const { epoch } = batch.after;
+    const receipts = batch.lines.map(({ line, end }) => ({
+      line,
+      cursor: formatCursor(epoch, end),
+    }));
+    events.onPrepared(receipts);
+    return batch;
+  };
   const last = guesses.take(room);
-  let batch = last?.isAlone ? await tryGuess(session, last.row, entries) : undefined;
-  let isAlone = batch !== undefined;
-  if (batch === undefined) {
-    const row = await lockRoom(session, room);
-    isAlone = row.commit_id === last?.row.commit_id;
-    batch = await toBatch(session, row, entries);
-    await moveLocked(session, row, batch.after);
+  if (last?.isAlone) {
+    const { after, rows } = await prepare(last.row);
+    if (await storeAtOnce(session, last.row, after, rows, events.onCommit)) {
+      guesses.put(room, { row: after, isAlone: true });
+      return;
+    }
   }
+  const begunMs = performance.now();
+  const row = await lockRoom(session, room);
   events.onLock(performance.now() - begunMs);
-  const { rows, after, lines } = batch;
+  const { after, rows } = await prepare(row);
+  await moveLocked(session, row, after);
   await insertRows(session, after, rows);
-  events.onPrepared(
-    lines.map(({ line, end }) => ({ line, cursor: formatCursor(after.epoch, end) })),
-  );
   await commit(session, after, events.onCommit);
-  guesses.put(room, { row: after, isAlone });
+  guesses.put(room, { row: after, isAlone: row.commit_id === last?.row.commit_id });
 }
 
 /**
@@ -89,16 +97,6 @@ export async function appendBytes(
   if (rows.length > 0) await insertRows(session, after, rows);
   await commit(session, after, () => undefined);
   return true;
-}
-
-/** Locks the room's row and moves its end with one statement, if it stands where it did. */
-async function tryGuess(
-  session: Session,
-  row: RoomRow,
-  entries: readonly Entry[],
-): Promise<Batch | undefined> {
-  const batch = await toBatch(session, row, entries);
-  return (await moveEnd(session, row, batch.after)) ? batch : undefined;
 }
 
 async function moveLocked(session: Session, row: RoomRow, after: RoomRow): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
-import { isDatabaseError, type Session } from './mysql-driver.ts';
+import { isDatabaseError, type Session, StatementError } from './mysql-driver.ts';
 import type { Pool } from './mysql-pool.ts';
 import type { RoomRow } from './mysql-rooms.ts';
 
@@ -41,6 +41,32 @@ export async function commit(
   try {
     await session.run('COMMIT');
   } catch (error) {
+    throw new LostCommitError(row, error);
+  }
+  onCommit(performance.now() - begunMs);
+}
+
+/**
+ * Runs statements and commits, sent at once.
+ *
+ * @param sql statements, of which COMMIT is the last
+ * @param row the room's row with what they change
+ * @param onCommit told how long all of it took, in milliseconds
+ * @throws StatementError where one before the COMMIT failed: nothing is stored
+ * @throws LostCommitError where it may be stored or not
+ */
+export async function runAndCommit(
+  session: Session,
+  sql: readonly string[],
+  values: readonly unknown[],
+  row: RoomRow,
+  onCommit: (commitMs: number) => void,
+): Promise<void> {
+  const begunMs = performance.now();
+  try {
+    await session.runAll(sql.join('; '), values);
+  } catch (error) {
+    if (error instanceof StatementError && error.doneCount < sql.length - 1) throw error;
     throw new LostCommitError(row, error);
   }
   onCommit(performance.now() - begunMs);

@@ -2,6 +2,7 @@
  * The one file that knows the package `mysql2`, which is installed only where a database is used:
  * connections with the settings that the store's promises rest on.
  */
+import type { Connection as Core } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import { toErrno } from '../errors.ts';
 import type { DatabaseAddress } from '../home.ts';
@@ -36,6 +37,27 @@ export interface Session {
    * @returns how many rows it found
    */
   change(sql: string, values: readonly unknown[]): Promise<number>;
+  /**
+   * Runs several statements, sent at once; the server stops at the first that fails.
+   *
+   * @throws StatementError where the server says which one failed; else what the driver says
+   */
+  runAll(sql: string, values: readonly unknown[]): Promise<void>;
+}
+
+/** The server refused one of several statements. */
+export class StatementError extends Error {
+  /** How many were done before it. */
+  readonly doneCount: number;
+  readonly code: string | undefined;
+
+  /** @param cause what the driver said */
+  constructor(doneCount: number, cause: Error) {
+    super(cause.message, { cause });
+    this.name = 'StatementError';
+    this.doneCount = doneCount;
+    this.code = toErrno(cause);
+  }
 }
 
 /** A connection of a pool. */
@@ -82,11 +104,12 @@ export async function loadDriver(address: DatabaseAddress): Promise<(purpose: Pu
     // Times are text, as the lines have them, whatever the zones of server and process.
     dateStrings: true,
     supportBigNumbers: true,
-    multipleStatements: false,
     stringifyObjects: true,
   };
   return (purpose) => async (onLost) => {
-    const connection = await createConnection(options);
+    // Only what runAll sends has several.
+    const multipleStatements = purpose === 'write';
+    const connection = await createConnection({ ...options, multipleStatements });
     connection.on('error', onLost);
     const link = toLink(connection);
     try {
@@ -122,8 +145,25 @@ function toLink(connection: Connection): Link {
       (await query(sql, values)) as Row[],
     change: async (sql, values) =>
       ((await query(sql, values)) as { affectedRows: number }).affectedRows,
+    runAll: (sql, values) => runAll(connection, sql, values),
     destroy: () => connection.destroy(),
   };
+}
+
+/** The driver tells of every result as it comes, but not in what it throws. */
+function runAll(connection: Connection, sql: string, values: readonly unknown[]): Promise<void> {
+  const { connection: core } = connection as unknown as { readonly connection: Core };
+  return new Promise((resolve, reject) => {
+    let doneCount = 0;
+    const options = { sql, values: [...values], timeout: STATEMENT_MS };
+    const query = core.query(options, (error) => {
+      if (error === null) resolve();
+      else reject(error.sqlState === undefined ? error : new StatementError(doneCount, error));
+    });
+    query.on('result', () => {
+      doneCount += 1;
+    });
+  });
 }
 
 // What a server or the network says when a connection ended, before anything was committed.

@@ -1,7 +1,8 @@
 /** The statements of a transaction that adds to a room. */
 import { randomBytes } from 'node:crypto';
 import { EMPTY_EPOCH, EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
-import type { Session } from './mysql-driver.ts';
+import { runAndCommit } from './mysql-commit.ts';
+import { type Session, StatementError } from './mysql-driver.ts';
 import { LINE_COLUMNS, type LineRow, toBytes } from './mysql-lines.ts';
 import type { RoomRow } from './mysql-rooms.ts';
 
@@ -42,16 +43,20 @@ export async function toNextRow(
  * @returns whether the room's row was the one that is meant; it is locked then
  */
 export async function moveEnd(session: Session, before: RoomRow, after: RoomRow): Promise<boolean> {
-  const count = await session.change(
-    `UPDATE rooms SET size_bytes = ?, complete_bytes = ?, epoch = ?, commit_id = ?
-      WHERE name = ? AND birth_id = ? AND commit_id = ?`,
-    [
-      ...[after.size_bytes, after.complete_bytes, after.epoch, after.commit_id],
-      ...[before.name, before.birth_id, before.commit_id],
-    ],
-  );
-  return count === 1;
+  return (await session.change(MOVE, toMoveValues(before, after))) === 1;
 }
+
+const MOVE = `UPDATE rooms SET size_bytes = ?, complete_bytes = ?, epoch = ?, commit_id = ?
+  WHERE name = ? AND birth_id = ? AND commit_id = ?`;
+
+function toMoveValues(before: RoomRow, after: RoomRow): unknown[] {
+  return [
+    ...[after.size_bytes, after.complete_bytes, after.epoch, after.commit_id],
+    ...[before.name, before.birth_id, before.commit_id],
+  ];
+}
+
+const INSERT = `INSERT INTO messages (room, ${LINE_COLUMNS}, commit_id) VALUES`;
 
 /** Inserts the rows of a change. */
 export async function insertRows(
@@ -59,10 +64,44 @@ export async function insertRows(
   room: RoomRow,
   rows: readonly LineRow[],
 ): Promise<void> {
-  const values = rows.map(({ end_offset, at, username, message, raw }) => [
-    ...[room.name, end_offset, at, username, message, raw, room.commit_id],
-  ]);
-  await session.run(`INSERT INTO messages (room, ${LINE_COLUMNS}, commit_id) VALUES ?`, [values]);
+  const values = rows.map((row) => [room.name, ...toRowValues(room, row)]);
+  await session.run(`${INSERT} ?`, [values]);
+}
+
+function toRowValues(
+  { commit_id }: RoomRow,
+  { end_offset, at, username, message, raw }: LineRow,
+): unknown[] {
+  return [end_offset, at, username, message, raw, commit_id];
+}
+
+/**
+ * Moves the end of a room, inserts the rows and commits, all sent at once: the database works while
+ * this process answers the batch before.
+ *
+ * @param before the room's row as it is thought to be
+ * @returns whether it was that; if not, nothing is changed, and the transaction goes on
+ * @throws LostCommitError where it may be stored or not; anything else with nothing stored
+ */
+export async function storeAtOnce(
+  session: Session,
+  before: RoomRow,
+  after: RoomRow,
+  rows: readonly LineRow[],
+  onCommit: (commitMs: number) => void,
+): Promise<boolean> {
+  const [first, ...others] = rows;
+  // Where no row was moved, the first one has no room: the database refuses it and stops there.
+  const insert = `${INSERT} (IF(ROW_COUNT() = 1, ?, NULL), ?)${others.length > 0 ? ', ?' : ''}`;
+  const values = [...toMoveValues(before, after), after.name, toRowValues(after, first!)];
+  if (others.length > 0) values.push(others.map((row) => [after.name, ...toRowValues(after, row)]));
+  try {
+    await runAndCommit(session, [MOVE, insert, 'COMMIT'], values, after, onCommit);
+    return true;
+  } catch (error) {
+    if (error instanceof StatementError && error.code === 'ER_BAD_NULL_ERROR') return false;
+    throw error;
+  }
 }
 
 /** The epoch of a room whose first line is only now complete. */

@@ -1,7 +1,7 @@
 // The database dies, stands still, refuses or loses an answer: what was acknowledged stays, and the
 // service comes back by itself.
 import assert from 'node:assert/strict';
-import { after, before, suite, test } from 'node:test';
+import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
 import { toHome } from '../../lib/home.ts';
 import { loadDriver } from '../../lib/store/mysql-driver.ts';
 import { engines } from '../support/databases.ts';
@@ -85,13 +85,16 @@ function testFaults(engine: (typeof engines)[number]): void {
   test('out of connections, or read-only: refused, ready says no, and back without a restart', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
-    assert.equal((await post(server, 'full', message)).status, 201);
+    for (let n = 0; n < 3; n += 1) {
+      assert.equal((await post(server, 'full', message)).status, 201);
+    }
     const user = new URL(store).username;
     const host = "'127.0.0.1'";
     await database.run('SET GLOBAL read_only = 1');
     await waitUntil('not ready', async () => (await get(server, '/-/ready')).status === 503);
     const refused = await post(server, 'full', { ...message, message: 'refused' });
     assert.equal(refused.status, 503);
+    assert.doesNotMatch(refused.text, unknownOutcome);
     assert.equal((await read(server, 'full')).status, 200, 'what is there can be read');
     await database.run('SET GLOBAL read_only = 0');
     await waitForRecovery(server);
@@ -173,52 +176,63 @@ function testFaults(engine: (typeof engines)[number]): void {
     await steady!.stop();
   });
 
-  suite('the answer to a commit is lost', () => {
-    let wire: Wire;
-    let server: Server;
-    before(async () => {
-      const address = new URL(await database.makeStore());
-      wire = await openWire(database.port);
-      address.port = String(wire.port);
-      server = await startServer({ store: address.href });
-      assert.equal((await post(server, 'lost', { ...message, message: 'first' })).status, 201);
-    });
-    after(async () => {
-      await server?.stop();
-      wire?.close();
-    });
+  // A replica that was alone on a room for two commits sends the next one all at once.
+  for (const [way, talkCount] of Object.entries({ 'step by step': 1, 'all at once': 3 })) {
+    suite(`the answer to a commit that was sent ${way} is lost`, () => {
+      let wire: Wire;
+      let server: Server;
+      let room: string;
+      before(async () => {
+        const address = new URL(await database.makeStore());
+        wire = await openWire(database.port);
+        address.port = String(wire.port);
+        server = await startServer({ store: address.href });
+      });
+      after(async () => {
+        await server?.stop();
+        wire?.close();
+      });
+      // As many messages to a new room as it takes for its next commit to be sent this way.
+      beforeEach(async () => {
+        room = `lost ${wire.cutCount()}`;
+        for (let n = 0; n < talkCount; n += 1) {
+          assert.equal((await post(server, room, message)).status, 201);
+        }
+      });
+      afterEach(() => assert.equal(/UPDATE rooms/.test(wire.sentAtCut()), talkCount > 1));
 
-    test('and found again: the message is acknowledged, once there', async () => {
-      wire.cutAtCommit('after', false);
-      const answer = await post(server, 'lost', { ...message, message: 'found' });
-      assert.equal(answer.status, 201, answer.text);
-      assert.equal(wire.cutCount(), 1);
-      const { text, headers } = await read(server, 'lost');
-      assert.equal(text.match(/found/g)?.length, 1);
-      assert.equal(answer.headers['chat-cursor'], headers['chat-cursor']);
-    });
+      test('and found again: the message is acknowledged, once there', async () => {
+        wire.cutAtCommit('after', false);
+        const answer = await post(server, room, { ...message, message: 'found' });
+        assert.equal(answer.status, 201, answer.text);
+        assert.equal(wire.cutCount(), 1);
+        const { text, headers } = await read(server, room);
+        assert.equal(text.match(/found/g)?.length, 1);
+        assert.equal(answer.headers['chat-cursor'], headers['chat-cursor']);
+      });
 
-    test('and it never got there: the message is refused and not there', async () => {
-      wire.cutAtCommit('before', false);
-      const answer = await post(server, 'lost', { ...message, message: 'nowhere' });
-      assert.equal(answer.status, 503);
-      assert.doesNotMatch(answer.text, unknownOutcome);
-      assert.equal(wire.cutCount(), 2);
-      assert.equal((await read(server, 'lost')).text.match(/nowhere/g), null);
-    });
+      test('and it never got there: the message is refused and not there', async () => {
+        wire.cutAtCommit('before', false);
+        const answer = await post(server, room, { ...message, message: 'nowhere' });
+        assert.equal(answer.status, 503);
+        assert.doesNotMatch(answer.text, unknownOutcome);
+        assert.equal(wire.cutCount(), 2);
+        assert.equal((await read(server, room)).text.match(/nowhere/g), null);
+      });
 
-    test('and nobody can be asked: the refusal says that the message may be there', async () => {
-      wire.cutAtCommit('after', true);
-      const answer = await post(server, 'lost', { ...message, message: 'perhaps' });
-      assert.equal(answer.status, 503);
-      assert.equal(answer.headers['retry-after'], '1');
-      assert.match(answer.text, unknownOutcome);
-      assert.equal(wire.cutCount(), 3);
-      wire.mend();
-      await waitForRecovery(server);
-      assert.equal((await read(server, 'lost')).text.match(/perhaps/g)?.length, 1);
+      test('and nobody can be asked: the refusal says that the message may be there', async () => {
+        wire.cutAtCommit('after', true);
+        const answer = await post(server, room, { ...message, message: 'perhaps' });
+        assert.equal(answer.status, 503);
+        assert.equal(answer.headers['retry-after'], '1');
+        assert.match(answer.text, unknownOutcome);
+        assert.equal(wire.cutCount(), 3);
+        wire.mend();
+        await waitForRecovery(server);
+        assert.equal((await read(server, room)).text.match(/perhaps/g)?.length, 1);
+      });
     });
-  });
+  }
 }
 
 /** Everything that needs the database is refused in time, and says when to try again. */

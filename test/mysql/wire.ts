@@ -11,9 +11,14 @@ export interface Wire {
   cutAtCommit(how: Cut, staysDown: boolean): void;
   /** How often it was cut. */
   cutCount(): number;
+  /** What was sent together with the COMMIT at which it was cut. */
+  sentAtCut(): string;
   mend(): void;
   close(): void;
 }
+
+/** How long the database has to finish what it was sent before a cut. */
+const finishMs = 500;
 
 /** Opens a wire to a port of 127.0.0.1. */
 export async function openWire(databasePort: number): Promise<Wire> {
@@ -21,6 +26,7 @@ export async function openWire(databasePort: number): Promise<Wire> {
   let armed: { how: Cut; staysDown: boolean } | undefined;
   let isDown = false;
   let cuts = 0;
+  let sent = '';
   const server = createServer((client) => {
     if (isDown) {
       client.destroy();
@@ -43,17 +49,19 @@ export async function openWire(databasePort: number): Promise<Wire> {
     }
     database.on('data', (bytes) => {
       if (!isMute) client.write(bytes);
-      else database.destroy();
     });
     client.on('data', (bytes) => {
       if (armed && bytes.includes('COMMIT')) {
         const { how, staysDown } = armed;
         armed = undefined;
         cuts += 1;
+        sent = bytes.toString('latin1');
         isDown = staysDown;
         isMute = how === 'after';
-        if (isMute) database.write(bytes);
-        else database.destroy();
+        if (isMute) {
+          database.write(bytes);
+          setTimeout(() => database.destroy(), finishMs);
+        } else database.destroy();
         client.destroy();
         if (staysDown) for (const other of sockets) if (other !== database) other.destroy();
         return;
@@ -73,6 +81,7 @@ export async function openWire(databasePort: number): Promise<Wire> {
       armed = { how, staysDown };
     },
     cutCount: () => cuts,
+    sentAtCut: () => sent,
     mend: () => {
       isDown = false;
     },
