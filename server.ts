@@ -56,9 +56,9 @@ async function serve(): Promise<void> {
     `${config.serverName} (${config.hostname})`,
     () => service.isDraining,
   );
-  const { serverName } = config;
+  const { serverName, timeZone } = config;
   const isDraining = (): boolean => service.isDraining;
-  const app = { store, live, assets, replier, registry, log, serverName, isDraining };
+  const app = { store, live, assets, replier, registry, log, serverName, timeZone, isDraining };
   const listener = new Listener({ handler: createApp(app), common: replier.common });
   const service: Service = { listener, live, store, log, isDraining: false };
   sampleProcess(registry, service);

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DatabaseAddress, type Home, showHome, toHome } from './home.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { findTimeZone } from './zone.ts';
 
 /** What the service is told. */
 export interface Config {
@@ -20,6 +21,8 @@ export interface Config {
   readonly staticFolder: string;
   readonly serverName: string;
   readonly hostname: string;
+  /** The zone of the lines' times, an IANA name; `Etc/Unknown` where the system's has none. */
+  readonly timeZone: string;
   readonly durability: 'disk' | 'memory';
   readonly log: LogLevel;
 }
@@ -38,7 +41,6 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();
-  checkTimeZone(environment);
   const home = readHome(environment, root);
   return Object.freeze({
     port: toPort(environment),
@@ -48,6 +50,7 @@ export function readConfig(environment: Environment = process.env): Config {
     staticFolder: toFolder(environment, 'CHAT_STATIC', path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
     hostname,
+    timeZone: toTimeZone(environment),
     durability: toChoice(environment, 'CHAT_DURABILITY', ['disk', 'memory'], 'disk'),
     log: toChoice(environment, 'CHAT_LOG', LOG_LEVELS, 'info'),
   });
@@ -157,12 +160,16 @@ function toChoice<T extends string>(
   throw new ConfigError(`${name} is ${show(value)}; it takes ${choices.join(', ')}`);
 }
 
-function checkTimeZone(environment: Environment): void {
+function toTimeZone(environment: Environment): string {
   const zone = read(environment, 'TZ');
+  // An empty one counts as none here, and to Node as UTC.
+  if (zone === undefined && environment === process.env) delete process.env.TZ;
+  if (zone === undefined) return findTimeZone();
   // Asking for a zone brings all of ICU into memory, 8 MB of it; the image's own needs no asking.
-  if (zone === undefined || zone === 'UTC') return;
+  if (zone === 'UTC') return zone;
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
+    return zone;
   } catch {
     throw new ConfigError(`TZ is ${show(zone)}; it takes a time zone's name as Europe/Berlin`);
   }

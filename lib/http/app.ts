@@ -11,11 +11,11 @@ import { countHosts } from './origin.ts';
 import { postMessage } from './post.ts';
 import { ALLOWED, findTarget, type Target } from './router.ts';
 import { followRoom, type StreamParts, streamRoom } from './stream.ts';
-import { getText } from './text.ts';
+import { getText, type TextParts } from './text.ts';
 import { Looks, Turn } from './turn.ts';
 
 /** What the handler is made of. */
-export interface AppParts extends StreamParts {
+export interface AppParts extends StreamParts, TextParts {
   readonly assets: Assets;
   readonly registry: Registry;
   readonly log: Log;
@@ -108,7 +108,6 @@ function handleRoom(
   looks: Looks | undefined,
   response: ServerResponse,
 ): Promise<void> | undefined {
-  const { store, replier } = parts;
   const { argument, query } = target;
   const { method, headers } = response.req;
   if (method === 'POST') return postMessage(parts, argument, response);
@@ -116,7 +115,7 @@ function handleRoom(
   if (query !== '' && new URLSearchParams(query).has('follow')) {
     return followRoom(parts, argument, query, response);
   }
-  return getText(looks ?? new Looks(store), replier, argument, response);
+  return getText(looks ?? new Looks(parts.store), parts, argument, response);
 }
 
 async function handlePage(

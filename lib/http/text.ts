@@ -2,7 +2,6 @@
 import type { ServerResponse } from 'node:http';
 import { findPart } from '../lines.ts';
 import { formatCursor } from '../room/cursor.ts';
-import { nameZone } from '../room/message.ts';
 import type { RoomView } from '../store/store.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
 import type { RawFields, Replier } from './reply.ts';
@@ -11,6 +10,13 @@ import type { Looks } from './turn.ts';
 /** The media type of a room's text and of a stored line. */
 export const TEXT = 'text/plain; charset=utf-8';
 
+/** What it takes to answer with a room's text. */
+export interface TextParts {
+  readonly replier: Replier;
+  /** What `Chat-Time-Zone` says: an IANA name. */
+  readonly timeZone: string;
+}
+
 /**
  * Answers a GET or HEAD of a room's text (contract §5).
  *
@@ -18,31 +24,32 @@ export const TEXT = 'text/plain; charset=utf-8';
  */
 export function getText(
   looks: Looks,
-  replier: Replier,
+  parts: TextParts,
   room: string,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { headers } = response.req;
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch === undefined || headers['if-match'] !== undefined) {
-    return chain(looks.view(room), (view) => answerText(replier, view, response));
+    return chain(looks.view(room), (view) => answerText(parts, view, response));
   }
   return chain(looks.etag(room), (etag) => {
     if (matchesTag(ifNoneMatch, etag, 'weak')) {
-      replier.sendRaw(response, 304, toCacheFields(etag));
+      parts.replier.sendRaw(response, 304, toCacheFields(etag));
       return undefined;
     }
-    return chain(looks.view(room), (view) => answerText(replier, view, response));
+    return chain(looks.view(room), (view) => answerText(parts, view, response));
   });
 }
 
 function answerText(
-  replier: Replier,
+  parts: TextParts,
   view: RoomView,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const verdict = evaluate(response.req.headers, view.etag);
-  if (verdict === 'proceed') return sendText(replier, view, response);
+  if (verdict === 'proceed') return sendText(parts, view, response);
+  const { replier } = parts;
   const fields = toCacheFields(view.etag);
   if (verdict === 'not-modified') replier.sendRaw(response, 304, fields);
   else sendLine(replier, response, 412, 'the room has changed; read it again', fields);
@@ -50,7 +57,7 @@ function answerText(
 }
 
 function sendText(
-  replier: Replier,
+  { replier, timeZone }: TextParts,
   view: RoomView,
   response: ServerResponse,
 ): Promise<void> | undefined {
@@ -63,7 +70,7 @@ function sendText(
   const fields = toCacheFields(etag);
   const cursor = formatCursor(view.epoch, view.completeBytes);
   fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor);
-  fields.push('Chat-Time-Zone', nameZone());
+  fields.push('Chat-Time-Zone', timeZone);
   if (range === 'unsatisfiable') {
     fields.push('Content-Range', `bytes */${sizeBytes}`);
     const words = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;

@@ -102,15 +102,6 @@ export function formatTime(epochMs: number): string {
   return lastText;
 }
 
-let zone: string | undefined;
-
-/** The name of the process's time zone, as `Europe/Berlin` (IANA), for who reads its lines elsewhere. */
-export function nameZone(): string {
-  // Asked once, and late: it brings in tables that an idle process does without.
-  zone ??= new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'Etc/Unknown';
-  return zone;
-}
-
 function formatDate(date: Date): string {
   const day = [date.getMonth() + 1, date.getDate()].map(toTwoDigits).join('-');
   const time = [date.getHours(), date.getMinutes(), date.getSeconds()].map(toTwoDigits).join(':');

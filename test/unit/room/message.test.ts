@@ -190,21 +190,6 @@ suite('the time', () => {
     }
   });
 
-  test('has a zone with a name that a browser knows', () => {
-    const module = new URL('../../../lib/room/message.js', import.meta.url).href;
-    const script = `const { nameZone } = await import(${JSON.stringify(module)});
-      process.stdout.write(nameZone());`;
-    for (const [TZ, name] of [
-      ['UTC', 'UTC'],
-      ['Europe/Berlin', 'Europe/Berlin'],
-      [':/nowhere', 'Etc/Unknown'],
-    ]) {
-      const args = ['--input-type=module', '-e', script];
-      const child = spawnSync(process.execPath, args, { env: { TZ }, encoding: 'utf8' });
-      assert.equal(child.stdout, name, child.stderr);
-    }
-  });
-
   test('is kept for a second and never longer', () => {
     for (const ms of [0, 999, 1000, 1500, 999, 86_400_000, 951_782_400_000, -1]) {
       const date = new Date(ms);
