@@ -10,8 +10,8 @@ const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
 const TAIL_BYTES = 65_536;
 
-/** How much of a larger room is read at a time, in bytes. */
-const CHUNK_BYTES = 128 << 10;
+/** How much of a larger room is read at a time, in bytes: so much waits with each slow reader. */
+const CHUNK_BYTES = 384 << 10;
 
 /** O_NONBLOCK: a pipe that somebody put there must not hold up the process. */
 const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
@@ -101,6 +101,7 @@ export async function* readChunks(
   }
 }
 
+/** Only the reading may take long; each wait beside it would cost as much as the copying. */
 async function readPiece(
   file: string,
   inode: number,
@@ -108,16 +109,15 @@ async function readPiece(
   at: number,
   disk: Disk,
 ): Promise<number> {
-  const handle = await disk.open(file, PLAIN).catch((error) => {
-    throw toErrno(error) === 'ENOENT' ? toCutError() : error;
-  });
+  const fd = openPlain(file, disk);
+  if (fd === undefined) throw toCutError();
   try {
-    if ((await handle.stat()).ino !== inode) throw toCutError();
-    const { bytesRead } = await handle.read(into, 0, into.length, at);
+    if (disk.fstatSync(fd).ino !== inode) throw toCutError();
+    const { bytesRead } = await disk.read(fd, into, 0, into.length, at);
     if (bytesRead === 0) throw toCutError();
     return bytesRead;
   } finally {
-    await handle.close().catch(() => undefined);
+    tryClose(fd, disk);
   }
 }
 

@@ -20,13 +20,6 @@ export interface Stat {
 
 /** An open file or folder whose calls do not hold up the process. */
 export interface Handle {
-  stat(): Promise<Stat>;
-  read(
-    into: Buffer,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ bytesRead: number }>;
   write(bytes: Buffer): Promise<{ bytesWritten: number }>;
   sync(): Promise<void>;
   datasync(): Promise<void>;
@@ -52,6 +45,14 @@ export interface Disk {
   /** @returns the first folder that it made, `undefined` where all were there */
   mkdirSync(path: string, options: { readonly recursive: true }): string | undefined;
   fdatasync(fd: number): Promise<void>;
+  /** Reads without holding up the process. */
+  read(
+    fd: number,
+    into: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesRead: number }>;
   open(path: string, flags: string | number): Promise<Handle>;
   /** Rejects where this process may not write to the folder. */
   access(path: string, mode: number): Promise<void>;
@@ -74,6 +75,7 @@ export const realDisk: Disk = {
   readdirSync: fs.readdirSync,
   mkdirSync: makeFolderChain,
   fdatasync: promisify(fs.fdatasync),
+  read: promisify(fs.read),
   open: fs.promises.open,
   access: fs.promises.access,
 };

@@ -170,7 +170,7 @@ function testStore(kind: HomeKind): void {
     assert.ok(view.tail.length <= 64 << 10, `${view.tail.length} bytes at hand`);
     const pieces: Buffer[] = [];
     for await (const chunk of view.read(0, view.sizeBytes)) {
-      assert.ok(chunk.length <= 256 << 10, `a chunk of ${chunk.length} bytes`);
+      assert.ok(chunk.length <= 384 << 10, `a chunk of ${chunk.length} bytes`);
       pieces.push(Buffer.from(chunk));
     }
     assert.ok(Buffer.concat(pieces).equals(text));

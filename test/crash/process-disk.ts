@@ -136,6 +136,14 @@ export class ProcessDisk implements Disk {
     await this.#syncLater('fdatasync', inode, path);
   }
 
+  async read(fd: number, into: Buffer, offset: number, length: number, position: number) {
+    const { inode, path } = this.#get(fd);
+    const copy = (): number =>
+      inode.data.copy(into, offset, position, Math.min(inode.data.length, position + length));
+    const bytesRead = await this.#later(CALL_MS, () => this.#call('read', path, copy));
+    return { bytesRead };
+  }
+
   async open(path: string, flags: string | number): Promise<Handle> {
     const fd = await this.#later(CALL_MS, () =>
       this.#call('open', path, () => this.#doOpen(path, flags)),
@@ -160,12 +168,6 @@ export class ProcessDisk implements Disk {
     const later = <T>(name: Call['name'], run: () => T): Promise<T> =>
       this.#later(CALL_MS, () => this.#call(name, path, run));
     return {
-      stat: () => later('fstatSync', () => this.#model.toStat(inode)),
-      read: (into, offset, length, at) =>
-        later('handle.read', () => {
-          const end = Math.min(inode.data.length, at + length);
-          return { bytesRead: inode.data.copy(into, offset, at, end) };
-        }),
       write: (bytes) =>
         later('handle.write', () => {
           this.#model.write(inode, bytes, inode.data.length);

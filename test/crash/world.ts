@@ -17,7 +17,7 @@ export type Fault = { errno: string } | { isShort: true } | { dies: 'before' | '
 /** A call of a process, as faults and images see it. */
 export interface Call {
   readonly process: Process;
-  readonly name: keyof Disk | 'handle.write' | 'handle.read' | 'handle.sync' | 'handle.close';
+  readonly name: keyof Disk | 'handle.write' | 'handle.sync' | 'handle.close';
   readonly path: string;
 }
 

@@ -144,12 +144,12 @@ function listHandles(): string[] {
 }
 
 suite('the pieces of a file', () => {
-  const big = Buffer.from(Array.from({ length: 300_001 }, (_, index) => index % 251));
+  const big = Buffer.from(Array.from({ length: 900_001 }, (_, index) => index % 251));
 
   async function collect(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
     const all: Buffer[] = [];
     for await (const piece of pieces) {
-      assert.ok(piece.length <= 128 << 10);
+      assert.ok(piece.length <= 384 << 10);
       all.push(Buffer.from(piece));
     }
     return Buffer.concat(all);
@@ -162,8 +162,8 @@ suite('the pieces of a file', () => {
       [0, big.length],
       [0, 0],
       [7, 8],
-      [131_072, 262_144],
-      [300_000, 300_001],
+      [393_216, 786_432],
+      [900_000, 900_001],
     ] as const) {
       assert.ok(
         (await collect(readChunks(file, ino, from, to))).equals(big.subarray(from, to)),
