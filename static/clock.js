@@ -28,9 +28,9 @@ class Clock extends EventTarget {
 		return date ? this.#day.format(date) : '';
 	}
 
-	/** Takes the server's zone, if the browser knows it. @param {string} zone */
+	/** Takes the server's zone, if the browser knows it. @param {string | null} zone */
 	setZone(zone) {
-		if (zone === this.#zone) return;
+		if (!zone || zone === this.#zone) return;
 		this.#zone = zone;
 		try {
 			this.#stored = formatterOf(zone);

@@ -101,7 +101,7 @@ class RoomReader {
 		});
 		const { status } = answer;
 		servers.note('text', answer.headers.get('chat-server'));
-		clock.setZone(answer.headers.get('chat-time-zone') ?? 'UTC');
+		clock.setZone(answer.headers.get('chat-time-zone'));
 		const isOld = status === 304;
 		if (!answer.ok && !isOld && status !== 416) throw await Refusal.of(answer);
 		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);

@@ -279,6 +279,15 @@ test('times of a server in another zone are the reader’s own, in summer and in
     ['2026-01-15T14:00:00.000Z', '2026-03-08T07:00:00.000Z', '2026-07-15T13:00:00.000Z'],
   );
   assert.deepEqual(await times.allInnerTexts(), ['15:00', '08:00', '15:00']);
+  // An answer that says nothing of the zone changes nothing, and no row is made anew.
+  const row = await page.locator('#rows .row').first().elementHandle();
+  const isOld = page.waitForResponse((answer) => answer.status() === 304);
+  await page.evaluate(() => window.dispatchEvent(new Event('online')));
+  await isOld;
+  await waitForState(page, 'live');
+  await page.waitForTimeout(200);
+  assert.ok(await row?.evaluate((element) => element.isConnected));
+  assert.deepEqual(await times.allInnerTexts(), ['15:00', '08:00', '15:00']);
 });
 
 test('unread messages are counted in the title, divided from the read, and marked on other rooms', {
