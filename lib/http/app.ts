@@ -12,7 +12,7 @@ import { postMessage } from './post.ts';
 import { ALLOWED, findTarget, type Target } from './router.ts';
 import { followRoom, type StreamParts, streamRoom } from './stream.ts';
 import { getText, type TextParts } from './text.ts';
-import { Looks, Turn } from './turn.ts';
+import { type Looks, Turn } from './turn.ts';
 
 /** What the handler is made of. */
 export interface AppParts extends StreamParts, TextParts {
@@ -32,7 +32,7 @@ export function createApp(parts: AppParts): Handler {
   return (request, response) => {
     const begunMs = performance.now();
     const target = findTarget(request.url ?? '/');
-    const serve = (looks?: Looks): void => {
+    const serve = (looks: Looks): void => {
       try {
         const answered = handle(parts, target, looks, response);
         if (answered === undefined) conclude(target, response, begunMs);
@@ -45,9 +45,7 @@ export function createApp(parts: AppParts): Handler {
         conclude(target, response, begunMs, error);
       }
     };
-    // A POST looks at no room, so it has nothing to share.
-    if (request.method === 'POST') serve();
-    else turn.add(serve);
+    turn.add(serve);
   };
 }
 
@@ -77,7 +75,7 @@ function createConclusion(parts: AppParts) {
 function handle(
   parts: AppParts,
   target: Target | undefined,
-  looks: Looks | undefined,
+  looks: Looks,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { replier } = parts;
@@ -105,7 +103,7 @@ function handle(
 function handleRoom(
   parts: AppParts,
   target: Target,
-  looks: Looks | undefined,
+  looks: Looks,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { argument, query } = target;
@@ -115,7 +113,7 @@ function handleRoom(
   if (query !== '' && new URLSearchParams(query).has('follow')) {
     return followRoom(parts, argument, query, response);
   }
-  return getText(looks ?? new Looks(parts.store), parts, argument, response);
+  return getText(looks, parts, argument, response);
 }
 
 async function handlePage(

@@ -1,6 +1,7 @@
 /** A request's form: its body by limit and deadline, its two fields. */
 import type { IncomingMessage } from 'node:http';
 import { ServiceError } from '../errors.ts';
+import { chain } from './chain.ts';
 import { parseMultipart } from './multipart.ts';
 import { parseMediaType } from './negotiate.ts';
 import { type Fields, parseUrlencoded } from './urlencoded.ts';
@@ -24,13 +25,20 @@ export interface MessageForm {
  *
  * @param request its body is not read where the header alone tells that it is refused
  * @param onBody called before the body is read, so that a client that waits for it is told to go on
+ * @returns a promise where the body is still on its way
  * @throws ServiceError `media-type`, `too-large`, `timeout` or `bad-request`
  */
-export async function readForm(request: IncomingMessage, onBody: () => void): Promise<MessageForm> {
+export function readForm(
+  request: IncomingMessage,
+  onBody: () => void,
+): MessageForm | Promise<MessageForm> {
   const parse = pickParser(request);
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw toTooLarge();
   onBody();
-  const fields = parse(await readBody(request));
+  return chain(readBody(request), (body) => toForm(parse(body)));
+}
+
+function toForm(fields: Fields): MessageForm {
   return {
     username: findField(fields, 'username'),
     // The handed-out clients send `msg`.
@@ -58,18 +66,14 @@ function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
 }
 
 /**
- * Most forms come in one packet with their header, and then Node has all of them as soon as it has
- * handed out the request: those need no listeners and no timer.
+ * Most forms come in one packet with their header, and then Node has all of them by the end of the
+ * turn: those need no listeners and no timer.
  */
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  await undefined;
+function readBody(request: IncomingMessage): Buffer | Promise<Buffer> {
   const length = Number(request.headers['content-length']);
-  const isHere = request.readableLength === length && length > 0;
+  const isHere = request.complete && request.readableLength === length && length > 0;
   const body: Buffer | null = isHere ? request.read() : null;
-  if (body === null) return readSlowBody(request);
-  // Lets the stream see its end.
-  request.resume();
-  return body;
+  return body ?? readSlowBody(request);
 }
 
 /** @returns the body's bytes; never more than {@link MAX_BODY_BYTES} are kept */
@@ -99,6 +103,8 @@ function readSlowBody(request: IncomingMessage): Promise<Buffer> {
       request.off('data', onData).off('end', onEnd).off('close', onClose);
     };
     request.on('data', onData).on('end', onEnd).on('close', onClose);
+    // Who went away before this turn's end is not heard of again.
+    if (request.closed) onClose();
   });
 }
 

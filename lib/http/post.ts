@@ -2,16 +2,24 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
 import { toEntry } from '../room/message.ts';
+import type { Receipt } from '../store/store.ts';
+import { chain } from './chain.ts';
 import { readForm } from './form.ts';
 import { prefersHtml } from './negotiate.ts';
 import { isForeign } from './origin.ts';
+import type { Replier } from './reply.ts';
 import { toPagePath, toRoomPath } from './router.ts';
 import type { StreamParts } from './stream.ts';
 import { TEXT } from './text.ts';
 
-/** Stores the message of a POST (contract §4). */
-export async function postMessage(
-  { store, live, replier }: StreamParts,
+/**
+ * Stores the message of a POST (contract §4).
+ *
+ * @returns rejects with what its body is refused for, or with the store's error
+ * @throws ServiceError what its header alone is refused for
+ */
+export function postMessage(
+  parts: StreamParts,
   room: string,
   response: ServerResponse,
 ): Promise<void> {
@@ -19,15 +27,29 @@ export async function postMessage(
   if (isForeign(request.headers)) {
     throw new ServiceError('forbidden', "another site's page sent this; post from this one's");
   }
-  const form = await readForm(request, () => {
+  const form = readForm(request, () => {
     if (request.headers.expect !== undefined) response.writeContinue();
   });
-  const { entry, fault } = toEntry(form.username, form.message);
-  if (fault !== undefined) throw new ServiceError('bad-request', fault);
-  if (mayResend(request)) response.writeProcessing();
-  const { line, cursor } = await store.append(room, entry);
-  live.poke(room);
-  const isPlainForm = prefersHtml(request.headers.accept);
+  const { store, live, replier } = parts;
+  const receipt = chain(form, ({ username, message }) => {
+    const { entry, fault } = toEntry(username, message);
+    if (fault !== undefined) throw new ServiceError('bad-request', fault);
+    if (mayResend(request)) response.writeProcessing();
+    return store.append(room, entry);
+  });
+  return receipt.then((stored) => {
+    live.poke(room);
+    answer(replier, room, stored, response);
+  });
+}
+
+function answer(
+  replier: Replier,
+  room: string,
+  { line, cursor }: Receipt,
+  response: ServerResponse,
+): void {
+  const isPlainForm = prefersHtml(response.req.headers.accept);
   const Location = isPlainForm ? toPagePath(room) : toRoomPath(room);
   const length = String(Buffer.byteLength(line));
   const cursorFields = ['Chat-Cursor', cursor, 'Location', Location];

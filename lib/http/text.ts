@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { findPart } from '../lines.ts';
 import { formatCursor } from '../room/cursor.ts';
 import type { RoomView } from '../store/store.ts';
+import { chain } from './chain.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
 import type { RawFields, Replier } from './reply.ts';
 import type { Looks } from './turn.ts';
@@ -137,12 +138,4 @@ function sendLine(
   const length = String(Buffer.byteLength(line) + 1);
   const raw = [...fields, 'Content-Type', TEXT, 'Content-Length', length];
   replier.sendRaw(response, status, raw, `${line}\n`);
-}
-
-/** Goes on at once where the value is at hand. */
-function chain<T>(
-  value: T | Promise<T>,
-  next: (value: T) => Promise<void> | undefined,
-): Promise<void> | undefined {
-  return value instanceof Promise ? value.then(next) : next(value);
 }

@@ -1,9 +1,10 @@
 /**
- * Reads that arrive in one turn of the event loop share one look at each room.
+ * Requests are served once all that arrived in the same turn of the event loop have been taken in.
  *
- * A look at a file costs more than the rest of a short answer, and under load dozens of requests
- * arrive in one turn. The look is made after the last of them has arrived, so each still gets all
- * that was acknowledged before it began, by whichever process.
+ * Reads among them share one look at each room: a look at a file costs more than the rest of a short
+ * answer, and under load dozens of requests arrive in one turn. The look is made after the last of
+ * them has arrived, so each still gets all that was acknowledged before it began, by whichever
+ * process. Messages among them have their bodies by then, as most come in the packet of their header.
  */
 import type { RoomView, Store } from '../store/store.ts';
 
@@ -39,28 +40,28 @@ export class Looks {
   }
 }
 
-/** A read that waits for its turn to end; it must not throw. */
-export type Read = (looks: Looks) => void;
+/** A request that waits for its turn to end; it must not throw. */
+export type Waiting = (looks: Looks) => void;
 
-/** The reads of the turn that goes on. */
+/** The requests of the turn that goes on. */
 export class Turn {
   readonly #store: Store;
-  #reads: Read[] = [];
+  #waiting: Waiting[] = [];
 
-  /** @param store what the reads look at */
+  /** @param store what the reads among them look at */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** Runs a read when everything that arrived in this turn has been taken in. */
-  add(read: Read): void {
-    if (this.#reads.push(read) === 1) setImmediate(() => this.#run());
+  /** Serves a request when everything that arrived in this turn has been taken in. */
+  add(serve: Waiting): void {
+    if (this.#waiting.push(serve) === 1) setImmediate(() => this.#run());
   }
 
   #run(): void {
-    const reads = this.#reads;
-    this.#reads = [];
+    const waiting = this.#waiting;
+    this.#waiting = [];
     const looks = new Looks(this.#store);
-    for (const read of reads) read(looks);
+    for (const serve of waiting) serve(looks);
   }
 }

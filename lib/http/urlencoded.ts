@@ -19,24 +19,32 @@ export type Fields = [name: string, value: string][];
  */
 export function parseUrlencoded(body: Buffer): Fields {
   const fields: Fields = [];
+  // One for all fields: none is longer decoded than sent.
+  const decoded = Buffer.allocUnsafe(body.length);
+  let equals = -1;
   let start = body[0] === QUESTION ? 1 : 0;
   while (start <= body.length) {
-    const found = body.indexOf(AMPERSAND, start);
-    const end = found === -1 ? body.length : found;
+    const end = find(body, AMPERSAND, start);
     if (end > start) {
-      const equals = body.subarray(start, end).indexOf(EQUALS);
-      const nameEnd = equals === -1 ? end : start + equals;
-      fields.push([decode(body, start, nameEnd), decode(body, nameEnd + 1, end)]);
+      // Kept while it lies ahead, so that a body full of names alone is not searched for each of them.
+      if (equals < start) equals = find(body, EQUALS, start);
+      const nameEnd = Math.min(equals, end);
+      fields.push([decode(body, start, nameEnd, decoded), decode(body, nameEnd + 1, end, decoded)]);
     }
     start = end + 1;
   }
   return fields;
 }
 
+/** @returns the place of a byte from `start` on; the body's end where there is none */
+function find(body: Buffer, byte: number, start: number): number {
+  const found = body.indexOf(byte, start);
+  return found === -1 ? body.length : found;
+}
+
 /** Decodes `+` and `%XX`; a `%` without two hex digits stays as it is. */
-function decode(body: Buffer, start: number, end: number): string {
+function decode(body: Buffer, start: number, end: number, into: Buffer): string {
   if (start >= end) return '';
-  const bytes = Buffer.allocUnsafe(end - start);
   let length = 0;
   for (let at = start; at < end; at += 1) {
     let byte = body[at]!;
@@ -49,10 +57,10 @@ function decode(body: Buffer, start: number, end: number): string {
         at += 2;
       }
     }
-    bytes[length] = byte;
+    into[length] = byte;
     length += 1;
   }
-  return bytes.toString('utf8', 0, length);
+  return into.toString('utf8', 0, length);
 }
 
 /** @returns 0 to 15, or a number so small that no sum with it is 0 or more */

@@ -89,13 +89,13 @@ export class AppendQueue {
     this.#commits -= 1;
     if (waiting.length > 0) this.#ready.push(room);
     else this.#waiting.delete(room);
-    // A turn later, so that another process gets its turn at the lock. The next batch goes to the disk
-    // first: it is synced while this one is answered.
-    setImmediate(() => this.#start());
+    // A turn later, so that another process gets its turn at the lock.
     setImmediate(() => {
       answer();
       this.#unanswered -= 1;
       if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
+      // And another, so that what its senders say next still goes into the next batch.
+      setImmediate(() => setImmediate(() => this.#start()));
     });
   }
 

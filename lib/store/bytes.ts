@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
-import { type Disk, realDisk } from './disk.ts';
+import { type Disk, realDisk, type Stat } from './disk.ts';
 import { tryClose } from './lock-file.ts';
 import { toRefusal } from './refusal.ts';
 
@@ -109,10 +109,11 @@ async function readPiece(
   at: number,
   disk: Disk,
 ): Promise<number> {
-  const fd = openPlain(file, disk);
-  if (fd === undefined) throw toCutError();
+  const opened = openPlain(file, disk);
+  if (opened === undefined) throw toCutError();
+  const { fd, state } = opened;
   try {
-    if (disk.fstatSync(fd).ino !== inode) throw toCutError();
+    if (state.ino !== inode) throw toCutError();
     const { bytesRead } = await disk.read(fd, into, 0, into.length, at);
     if (bytesRead === 0) throw toCutError();
     return bytesRead;
@@ -121,13 +122,19 @@ async function readPiece(
   }
 }
 
+/** A file's handle, and its state as it was opened. */
+export interface Opened {
+  readonly fd: number;
+  readonly state: Stat;
+}
+
 /**
  * Opens a plain file for reading.
  *
- * @returns its handle; `undefined` where there is no such file
+ * @returns `undefined` where there is no such file
  * @throws ServiceError `unavailable` for a folder, a pipe and their like
  */
-export function openPlain(file: string, disk: Disk = realDisk): number | undefined {
+export function openPlain(file: string, disk: Disk = realDisk): Opened | undefined {
   let fd: number;
   try {
     fd = disk.openSync(file, PLAIN);
@@ -136,10 +143,9 @@ export function openPlain(file: string, disk: Disk = realDisk): number | undefin
     throw error;
   }
   try {
-    if (!disk.fstatSync(fd).isFile()) {
-      throw new ServiceError('unavailable', 'the room is not a plain file');
-    }
-    return fd;
+    const state = disk.fstatSync(fd);
+    if (state.isFile()) return { fd, state };
+    throw new ServiceError('unavailable', 'the room is not a plain file');
   } catch (error) {
     tryClose(fd, disk);
     throw error;

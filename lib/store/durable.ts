@@ -1,8 +1,9 @@
 /** Making names and contents outlive a power loss (fsync(2), «the directory containing the file»). */
+import fs from 'node:fs';
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { tryClose } from './lock-file.ts';
+import { removeIfThere, tryClose } from './lock-file.ts';
 
 /** Makes the names in a folder durable. */
 export async function syncFolder(folder: string, disk: Disk = realDisk): Promise<void> {
@@ -27,6 +28,26 @@ export function makeFolders(folder: string, inner: string, disk: Disk = realDisk
   for (let above = path.dirname(folder); ; above = path.dirname(above)) {
     trySyncFolder(above, disk);
     if (above.length <= highest.length) return;
+  }
+}
+
+/**
+ * Finds out whether the disk takes a write: a block, written and synced, and gone again.
+ *
+ * @param folder its path
+ * @param inner a folder in it where the probe is made
+ * @throws the system's error where it takes none
+ */
+export async function probeFolder(folder: string, inner: string, disk: Disk): Promise<void> {
+  const probe = path.join(folder, inner, `${process.pid}-${performance.now()}.probe`);
+  await disk.access(folder, fs.constants.W_OK);
+  const handle = await disk.open(probe, 'wx');
+  try {
+    await handle.write(Buffer.alloc(4096));
+    await handle.datasync();
+  } finally {
+    await handle.close();
+    removeIfThere(probe, disk);
   }
 }
 

@@ -1,5 +1,4 @@
 /** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
-import fs from 'node:fs';
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -10,10 +9,10 @@ import { type AppendOptions, appendBatch } from './append.ts';
 import { AppendQueue } from './append-queue.ts';
 import { type Counts, toCounts } from './counts.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { makeFolders, settleDead } from './durable.ts';
+import { makeFolders, probeFolder, settleDead } from './durable.ts';
 import { InheritedLocks } from './inherited.ts';
 import { LockFolder } from './lock.ts';
-import { type HeldLock, removeIfThere } from './lock-file.ts';
+import type { HeldLock } from './lock-file.ts';
 import { toRefusal } from './refusal.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
@@ -46,6 +45,8 @@ export class FileStore implements Store {
   readonly #queue: AppendQueue;
   readonly #append: AppendOptions;
   readonly #count: Counts;
+  /** The rooms that this process itself is writing to, under their locks. */
+  readonly #writing = new Set<string>();
 
   /**
    * Opens a folder, making it where it is missing.
@@ -92,22 +93,17 @@ export class FileStore implements Store {
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
-    return watchFolder(this.#folder, rooms, (room) => this.#views.etag(room), onChange);
+    // Before its sender is answered there is nothing new to see in such a room, and a look costs.
+    const onForeign = (room: string): void => {
+      if (!this.#writing.has(room)) onChange(room);
+    };
+    return watchFolder(this.#folder, rooms, (room) => this.#views.etag(room), onForeign);
   }
 
   async check(): Promise<void> {
-    const probe = path.join(this.#folder, LOCKS, `${process.pid}-${performance.now()}.probe`);
     try {
       makeFolders(this.#folder, LOCKS, this.#disk);
-      await this.#disk.access(this.#folder, fs.constants.W_OK);
-      const handle = await this.#disk.open(probe, 'wx');
-      try {
-        await handle.write(Buffer.alloc(4096));
-        await handle.datasync();
-      } finally {
-        await handle.close();
-        removeIfThere(probe, this.#disk);
-      }
+      await probeFolder(this.#folder, LOCKS, this.#disk);
     } catch (error) {
       throw this.#toServiceError(error);
     }
@@ -122,6 +118,7 @@ export class FileStore implements Store {
     const stem = toFileStem(room);
     try {
       const lock = await this.#acquire(stem);
+      this.#writing.add(room);
       try {
         const file = `${this.#folder}${path.sep}${stem}.txt`;
         const receipts = await appendBatch(file, lock, entries, this.#append);
@@ -130,6 +127,7 @@ export class FileStore implements Store {
       } finally {
         // Not before readers see it is a message acknowledged.
         await lock.release();
+        this.#writing.delete(room);
       }
     } catch (error) {
       throw this.#toServiceError(error);

@@ -8,9 +8,9 @@
  * size and both times), so no process ever serves a stale room.
  */
 import path from 'node:path';
-import { EMPTY_EPOCH } from '../room/cursor.ts';
+import { EMPTY_EPOCH, toEpoch } from '../room/cursor.ts';
 import { toFileStem } from '../room/name.ts';
-import { findLastBreak, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
+import { findLastBreak, type Opened, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { LockFolder } from './lock.ts';
 import { tryClose } from './lock-file.ts';
@@ -25,6 +25,8 @@ export const TAIL_BYTES = 64 << 10;
 
 /** How long one lock must be seen until somebody looks whether its owner is dead. */
 const SUSPECT_MS = 500;
+
+const LF = 0x0a;
 
 /** How often a view is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
@@ -91,17 +93,17 @@ export class Views {
 
   /** @returns `undefined` where the file changed in the middle of the look */
   #tryLook(room: string, file: string, isLast: boolean): RoomView | undefined {
-    const fd = openPlain(file, this.#disk);
-    if (fd === undefined) return undefined;
+    const opened = openPlain(file, this.#disk);
+    if (opened === undefined) return undefined;
     try {
-      return this.#look(room, fd, file, isLast);
+      return this.#look(room, opened, file, isLast);
     } finally {
-      tryClose(fd, this.#disk);
+      tryClose(opened.fd, this.#disk);
     }
   }
 
-  #look(room: string, fd: number, file: string, isLast: boolean): RoomView | undefined {
-    const state = this.#disk.fstatSync(fd);
+  #look(room: string, opened: Opened, file: string, isLast: boolean): RoomView | undefined {
+    const { fd, state } = opened;
     const baseBytes = this.#toBase(room, state);
     if (baseBytes !== undefined) {
       const base = this.#cache.getBase(room, state, baseBytes);
@@ -154,21 +156,36 @@ function toView(
   baseBytes: number | undefined,
   disk: Disk,
 ): RoomView | undefined {
-  const completeBytes = findLastBreak(fd, baseBytes ?? state.size, disk);
-  const sizeBytes = baseBytes === undefined ? state.size : completeBytes;
-  const tailBytes = sizeBytes <= MAX_TEXT_BYTES ? sizeBytes : TAIL_BYTES;
-  const tail = readAt(fd, sizeBytes - tailBytes, tailBytes, disk);
-  if (tail.length < tailBytes) return undefined;
+  const endBytes = baseBytes ?? state.size;
+  const startBytes = endBytes <= MAX_TEXT_BYTES ? 0 : endBytes - TAIL_BYTES;
+  const read = readAt(fd, startBytes, endBytes - startBytes, disk);
+  if (startBytes + read.length < endBytes) return undefined;
+  const lastBreak = read.lastIndexOf(LF);
+  const completeBytes =
+    lastBreak === -1 ? findLastBreak(fd, startBytes, disk) : startBytes + lastBreak + 1;
+  const sizeBytes = baseBytes === undefined ? endBytes : completeBytes;
   return {
     etag: toEtag(state, baseBytes),
     sizeBytes,
     completeBytes,
-    // Before its first complete line a room has none, whatever is being written just now.
-    epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd, disk),
+    epoch: findEpoch(fd, completeBytes, startBytes === 0 ? read : undefined, disk),
     isSettled: baseBytes === undefined,
-    tail,
+    // Of a half line that is larger than the tail, nothing is left that could be shown.
+    tail: read.subarray(0, Math.max(0, sizeBytes - startBytes)),
     read: (from, to) => readChunks(file, state.ino, from, to, disk),
   };
+}
+
+/** @param text the room's bytes from its beginning, where they are at hand */
+function findEpoch(
+  fd: number,
+  completeBytes: number,
+  text: Buffer | undefined,
+  disk: Disk,
+): string {
+  // Before its first complete line a room has none, whatever is being written just now.
+  if (completeBytes === 0) return EMPTY_EPOCH;
+  return text === undefined ? readEpoch(fd, disk) : toEpoch(text);
 }
 
 function toEtag(state: State, baseBytes?: number): string {

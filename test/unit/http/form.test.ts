@@ -11,7 +11,10 @@ import { pause, waitUntil } from '../../support/server.ts';
 let port = 0;
 const outcomes: string[] = [];
 const server = createServer((request, response) => {
-  readForm(request, () => undefined)
+  // As the service does it: at the end of the turn; or once the client has gone away.
+  const isReady = () => request.url !== '/gone' || request.closed;
+  waitUntil('ready', isReady, 5000)
+    .then(() => readForm(request, () => undefined))
     .then((form) => JSON.stringify(form))
     .catch((error) => (error instanceof ServiceError ? error.code : `bug: ${error}`))
     .then((outcome) => {
@@ -48,11 +51,12 @@ function makeHead(
   length: number | undefined,
   type: string | undefined = urlencoded,
   more = '',
+  path = '/',
 ): string {
   const typeField = type === '' ? '' : `Content-Type: ${type}\r\n`;
   const lengthField =
     length === undefined ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${length}\r\n`;
-  return `POST / HTTP/1.1\r\nHost: a\r\n${typeField}${lengthField}${more}\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: a\r\n${typeField}${lengthField}${more}\r\n`;
 }
 
 suite('a form', () => {
@@ -169,5 +173,15 @@ suite('a body', () => {
     }
     await waitUntil('all refused', () => outcomes.length >= count + 3);
     assert.deepEqual(outcomes.slice(count), ['bad-request', 'bad-request', 'bad-request']);
+  });
+
+  test('that broke off before anybody read it is no form either', async () => {
+    const count = outcomes.length;
+    const wire = await openWire({ port });
+    wire.send(`${makeHead(20, urlencoded, '', '/gone')}username=a`);
+    await pause(30);
+    wire.close();
+    await waitUntil('refused', () => outcomes.length > count);
+    assert.equal(outcomes.at(-1), 'bad-request');
   });
 });

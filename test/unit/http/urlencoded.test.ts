@@ -31,6 +31,17 @@ suite('a urlencoded body', () => {
         ['a', '2'],
       ],
     ],
+    'may leave it out here and there': [
+      'a&b=1&c&d&e=2=3&f',
+      [
+        ['a', ''],
+        ['b', '1'],
+        ['c', ''],
+        ['d', ''],
+        ['e', '2=3'],
+        ['f', ''],
+      ],
+    ],
     'may leave out the equals sign': [
       'a&b=',
       [

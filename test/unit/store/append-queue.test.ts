@@ -82,6 +82,27 @@ suite('a room’s queue', () => {
     );
   });
 
+  test('takes what a sender says as soon as it is answered into the very next batch', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const first = queue.append('r', say('1'));
+    await settle();
+    const waiting = queue.append('r', say('2'));
+    // As a client does whose answer arrives: its next message comes in the turn after.
+    const next = first.then(async () => {
+      await new Promise(setImmediate);
+      return queue.append('r', say('3'));
+    });
+    calls[0]!.finish();
+    await settle();
+    assert.deepEqual(
+      calls.map(({ messages }) => messages),
+      [['1'], ['2', '3']],
+    );
+    calls[1]!.finish();
+    await Promise.all([waiting, next]);
+  });
+
   test('refuses the whole batch where its commit fails, and goes on with the next', async () => {
     const { commit, calls } = makeCommit();
     const queue = new AppendQueue(commit);

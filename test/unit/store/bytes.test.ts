@@ -112,9 +112,9 @@ test('a part of a file is read whole, and cut at the file’s end', () => {
 
 suite('a plain file', () => {
   test('is opened, and what is missing is none', () => {
-    const fd = openPlain(makeFile('x'));
-    assert.ok(fd !== undefined);
-    fs.closeSync(fd);
+    const opened = openPlain(makeFile('x'));
+    assert.equal(opened?.state.size, 1);
+    fs.closeSync(opened.fd);
     assert.equal(openPlain(join(folder, 'missing')), undefined);
   });
 

@@ -10,7 +10,7 @@ import { toFileStem } from '../../../lib/room/name.ts';
 import { type Disk, realDisk } from '../../../lib/store/disk.ts';
 import { FileStore } from '../../../lib/store/file.ts';
 import { makeTempFolder } from '../../support/paths.ts';
-import { waitUntil } from '../../support/server.ts';
+import { pause, waitUntil } from '../../support/server.ts';
 
 interface Opened {
   folder: string;
@@ -241,6 +241,27 @@ suite('the folder', () => {
     );
     await open(t, folder).store.append('Room', say('m'));
     await waitUntil('told', () => told.has('Room'));
+  });
+
+  test('tells nobody of what it is writing itself, as nothing of it is to be seen yet', async (t) => {
+    let isSyncing = false;
+    const toldOf: string[] = [];
+    const fdatasync = async (fd: number): Promise<void> => {
+      isSyncing = true;
+      await pause(200);
+      isSyncing = false;
+      return realDisk.fdatasync(fd);
+    };
+    const { store, folder } = open(t, makeTempFolder('store'), { fdatasync });
+    const takeNote = (room: string): void => {
+      if (isSyncing) toldOf.push(room);
+    };
+    t.after(store.watch(() => [], takeNote));
+    const answer = store.append('own', say('m'));
+    await waitUntil('syncing', () => isSyncing);
+    await open(t, folder).store.append('other', say('m'));
+    await answer;
+    assert.deepEqual(new Set(toldOf), new Set(['other']));
   });
 });
 
