@@ -50,6 +50,15 @@ export function startBare(kind, headers, { bodyBytes = 10_240, ...options } = {}
   });
 }
 
+/** Starts the sketch of a store that syncs, on a folder of its own. */
+export async function startSketch(headers) {
+  const folder = makeFolder();
+  const server = await startServer([process.execPath, path.join(peersFolder, 'sketch.mjs')], {
+    env: { PEER_FOLDER: folder, PEER_HEADERS: JSON.stringify(headers) },
+  });
+  return { ...server, folder };
+}
+
 /** Starts nginx with one of the configurations in peers/, one worker. */
 export async function startNginx(config, { rooms = '' } = {}) {
   const folder = makeFolder();
