@@ -13,8 +13,9 @@ import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
 import { endsWithBreak, readEpoch } from './bytes.ts';
 import { type Disk, realDisk, type Stat } from './disk.ts';
+import { tryClose } from './disk-calls.ts';
 import { syncFolder } from './durable.ts';
-import { type HeldLock, tryClose } from './lock-file.ts';
+import type { HeldLock } from './lock-file.ts';
 import type { Receipt } from './store.ts';
 
 /** How often a batch is written anew because the file was replaced under it. */

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { ServiceError, toErrno } from '../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../room/cursor.ts';
 import { type Disk, realDisk, type Stat } from './disk.ts';
-import { tryClose } from './lock-file.ts';
+import { tryClose } from './disk-calls.ts';
 import { toRefusal } from './refusal.ts';
 
 const LF = 0x0a;

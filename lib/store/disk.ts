@@ -32,6 +32,7 @@ export interface Disk {
   closeSync(fd: number): void;
   fstatSync(fd: number): Stat;
   statSync(path: string, options: { readonly throwIfNoEntry: false }): Stat | undefined;
+  statfsSync(path: string): { readonly type: number };
   existsSync(path: string): boolean;
   readSync(fd: number, into: Buffer, offset: number, length: number, position: number): number;
   /** Without a position at the place of the handle: the end, for one opened to append. */
@@ -40,6 +41,8 @@ export interface Disk {
   futimesSync(fd: number, atimeSeconds: number, mtimeSeconds: number): void;
   fdatasyncSync(fd: number): void;
   fsyncSync(fd: number): void;
+  /** Gives a file another name, which must not exist yet. */
+  linkSync(existingPath: string, newPath: string): void;
   unlinkSync(path: string): void;
   readdirSync(path: string): string[];
   /** @returns the first folder that it made, `undefined` where all were there */
@@ -64,6 +67,7 @@ export const realDisk: Disk = {
   closeSync: fs.closeSync,
   fstatSync: fs.fstatSync,
   statSync: fs.statSync,
+  statfsSync: fs.statfsSync,
   existsSync: fs.existsSync,
   readSync: fs.readSync,
   writeSync: fs.writeSync,
@@ -71,6 +75,7 @@ export const realDisk: Disk = {
   futimesSync: fs.futimesSync,
   fdatasyncSync: fs.fdatasyncSync,
   fsyncSync: fs.fsyncSync,
+  linkSync: fs.linkSync,
   unlinkSync: fs.unlinkSync,
   readdirSync: fs.readdirSync,
   mkdirSync: makeFolderChain,

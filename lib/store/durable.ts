@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
-import { removeIfThere, tryClose } from './lock-file.ts';
+import { removeIfThere, tryClose } from './disk-calls.ts';
 
 /** Makes the names in a folder durable. */
 export async function syncFolder(folder: string, disk: Disk = realDisk): Promise<void> {

@@ -1,7 +1,9 @@
-/** A lock file on disk: making it, holding it, and reading what it says. */
+/** A lock that is held: what its owner may do with its file. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toErrno } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { writeWhole } from './disk-calls.ts';
+import { NO_BASE, toBaseText } from './lock-text.ts';
 
 /** How long a lock must look the same until its owner counts as dead. */
 export const STALE_MS = 2000;
@@ -32,55 +34,53 @@ export interface HeldLock {
   release(): Promise<void> | undefined;
 }
 
-/** What a reader learns of a lock: the committed size, `undefined` while nothing was written. */
-export interface Holder {
-  readonly baseBytes: number | undefined;
-  /** Tells this very lock from every other one, and changes while its owner shows life. */
-  readonly identity: string;
-}
+/** How a lock is let go: whether its file is gone for sure, so that what is behind it is free. */
+export type OnRelease = (isGone: boolean) => void;
 
 /** A lock file that this process made and holds open. */
 export class LockFile implements HeldLock {
   readonly #file: string;
-  readonly #fd: number;
-  readonly #name: string;
-  readonly #onRelease: () => void;
+  readonly #body: { readonly fd: number; readonly ino: number };
+  readonly #baseOffset: number;
+  readonly #onRelease: OnRelease;
   readonly #disk: Disk;
   readonly #takenMs = performance.now();
+  #isPublished = false;
 
   /**
    * @param file its path
-   * @param fd its open handle
-   * @param name owner and number, which no other lock has
+   * @param body what is behind it: an open handle and its inode
+   * @param label what its text begins with, see {@link toLockText}
    * @param onRelease called once it is let go
    */
   constructor(
     file: string,
-    fd: number,
-    name: string,
-    onRelease: () => void,
+    body: { readonly fd: number; readonly ino: number },
+    label: string,
+    onRelease: OnRelease,
     disk: Disk = realDisk,
   ) {
     this.#file = file;
-    this.#fd = fd;
-    this.#name = name;
+    this.#body = body;
+    this.#baseOffset = label.length + 1;
     this.#onRelease = onRelease;
     this.#disk = disk;
   }
 
   publish(baseBytes: number): void {
-    const bytes = Buffer.from(`${this.#name} ${baseBytes}\n`, 'latin1');
-    if (this.#disk.writeSync(this.#fd, bytes, 0, bytes.length, 0) !== bytes.length) {
-      throw Object.assign(new Error('the lock file could not be written whole'), {
-        code: 'ENOSPC',
-      });
-    }
+    // Nobody may read the half of one number and the half of another.
+    if (this.#isPublished) this.#write(NO_BASE);
+    this.#isPublished = true;
+    this.#write(toBaseText(baseBytes));
+  }
+
+  #write(base: string): void {
+    writeWhole(this.#body.fd, base, this.#baseOffset, this.#disk);
   }
 
   isMine(): boolean {
     if (performance.now() - this.#takenMs < TRUST_MS) return true;
-    const found = this.#disk.statSync(this.#file, { throwIfNoEntry: false });
-    return found !== undefined && found.ino === this.#disk.fstatSync(this.#fd).ino;
+    return this.#disk.statSync(this.#file, { throwIfNoEntry: false })?.ino === this.#body.ino;
   }
 
   /** Shows life to contenders, once the lock has been held for long. */
@@ -88,82 +88,30 @@ export class LockFile implements HeldLock {
     if (performance.now() - this.#takenMs < TOUCH_MS) return;
     const now = Date.now() / 1000;
     try {
-      this.#disk.futimesSync(this.#fd, now, now);
+      this.#disk.futimesSync(this.#body.fd, now, now);
     } catch {
       // A lock that can't be touched goes stale, as it should when its folder is gone.
     }
   }
 
   async release(): Promise<void> {
-    this.#onRelease();
-    // Emptying the file in hand harms nobody, even where the lock is another's by now.
-    for (let tries = 0; !this.#tryRemove() && !tryTruncate(this.#fd, this.#disk); tries += 1) {
+    let isGone = this.#tryRemove();
+    for (let tries = 0; !isGone && !tryTruncate(this.#body.fd, this.#disk); tries += 1) {
       if (tries === MAX_TRIES) break;
       await sleep(20 << tries);
+      isGone = this.#tryRemove();
     }
-    tryClose(this.#fd, this.#disk);
+    this.#onRelease(isGone);
   }
 
+  /** @returns whether it is gone for sure: removed now, or another's by now */
   #tryRemove(): boolean {
     try {
-      if (!this.isMine()) return false;
-      this.#disk.unlinkSync(this.#file);
+      if (this.isMine()) this.#disk.unlinkSync(this.#file);
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      return toErrno(error) === 'ENOENT';
     }
-  }
-}
-
-/**
- * Makes a file that must not exist yet.
- *
- * @returns its open handle, or `undefined` where it exists
- */
-export function createExclusive(file: string, disk: Disk = realDisk): number | undefined {
-  try {
-    return disk.openSync(file, 'wx', 0o644);
-  } catch (error) {
-    if (toErrno(error) === 'EEXIST') return undefined;
-    throw error;
-  }
-}
-
-/**
- * Reads who holds a lock.
- *
- * @param file the lock file's path
- * @returns `undefined` where there is no such file
- */
-export function readHolder(file: string, disk: Disk = realDisk): Holder | undefined {
-  let fd: number;
-  try {
-    fd = disk.openSync(file, 'r');
-  } catch (error) {
-    if (toErrno(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const { ino, mtimeMs, ctimeMs } = disk.fstatSync(fd);
-    const bytes = Buffer.allocUnsafe(64);
-    const text = bytes.toString('latin1', 0, disk.readSync(fd, bytes, 0, 64, 0));
-    // What stands after the LF is left of a longer base that was published before.
-    const base = /^\S+ \d+ (\d+)\n/.exec(text)?.[1];
-    return {
-      baseBytes: base === undefined ? undefined : Number(base),
-      identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
-    };
-  } finally {
-    tryClose(fd, disk);
-  }
-}
-
-/** Removes a file; it may be gone already. */
-export function removeIfThere(file: string, disk: Disk): void {
-  try {
-    disk.unlinkSync(file);
-  } catch (error) {
-    if (toErrno(error) !== 'ENOENT') throw error;
   }
 }
 
@@ -173,14 +121,5 @@ function tryTruncate(fd: number, disk: Disk): boolean {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** Closes a handle, whatever close says: Linux lets it go in any case (close(2)). */
-export function tryClose(fd: number, disk: Disk): void {
-  try {
-    disk.closeSync(fd);
-  } catch {
-    // It is gone.
   }
 }

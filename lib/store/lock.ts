@@ -1,10 +1,9 @@
 /**
- * The advisory lock of a room (contract §9): a file made with O_EXCL, which any number of
- * processes, containers and hosts on one folder honour (POSIX open(2); atomic on NFS since v3).
+ * The advisory lock of a room (contract §9): a file name that is made where there is none, which any
+ * number of processes, containers and hosts on one folder honour (lock-pool.ts has how).
  *
- * The lock's text is `<owner> <number> <base>`: who took it, the how manieth lock of this owner it
- * is, and the room's size before this owner's write. What lies beyond the base is not committed
- * yet, so readers stop there. While the text is empty its owner has written nothing.
+ * The lock's text tells the room's size before its owner's write, the base (lock-text.ts). What lies
+ * beyond it is not committed yet, so readers stop there.
  *
  * A live owner touches a lock that it holds for long. A contender that saw the very same file, text
  * and times, for STALE_MS by its own monotonic clock, judges the owner dead: no two clocks are
@@ -22,16 +21,10 @@ import path from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
-import {
-  createExclusive,
-  type HeldLock,
-  type Holder,
-  LockFile,
-  readHolder,
-  removeIfThere,
-  TOUCH_MS,
-  tryClose,
-} from './lock-file.ts';
+import { createExclusive, removeIfThere, tryClose } from './disk-calls.ts';
+import { type HeldLock, LockFile, TOUCH_MS } from './lock-file.ts';
+import { LockPool } from './lock-pool.ts';
+import { type Holder, readHolder, toLockText } from './lock-text.ts';
 import { StaleWatch } from './stale-watch.ts';
 
 /** How long an append waits for a lock: several dead owners in a row, then it is refused. */
@@ -62,6 +55,7 @@ export class LockFolder {
   readonly #events: LockEvents;
   readonly #disk: Disk;
   readonly #owner = randomBytes(8).toString('hex');
+  readonly #pool: LockPool;
   readonly #held = new Set<LockFile>();
   readonly #touch: NodeJS.Timeout;
   #taken = 0;
@@ -74,6 +68,7 @@ export class LockFolder {
     this.#folder = folder;
     this.#events = events;
     this.#disk = disk;
+    this.#pool = new LockPool(folder, this.#owner, disk);
     this.#touch = setInterval(() => this.#touchHeld(), TOUCH_MS).unref();
   }
 
@@ -135,6 +130,7 @@ export class LockFolder {
   /** Stops touching; locks that are still held go stale. */
   close(): void {
     clearInterval(this.#touch);
+    this.#pool.close();
   }
 
   #toFile(name: string): string {
@@ -144,12 +140,16 @@ export class LockFolder {
   #tryTake(file: string): LockFile | undefined {
     // A look costs a tenth of a failed open.
     if (this.#disk.existsSync(file)) return undefined;
-    const fd = createExclusive(file, this.#disk);
-    if (fd === undefined) return undefined;
     this.#taken += 1;
-    const name = `${this.#owner} ${this.#taken}`;
-    const onRelease = (): void => void this.#held.delete(held);
-    const held = new LockFile(file, fd, name, onRelease, this.#disk);
+    const label = `${this.#owner} ${this.#taken}`;
+    const body = this.#pool.make(file, toLockText(label, file));
+    if (body === undefined) return undefined;
+    const onRelease = (isGone: boolean): void => {
+      this.#held.delete(held);
+      if (isGone) this.#pool.give(body);
+      else this.#pool.drop(body);
+    };
+    const held = new LockFile(file, body, label, onRelease, this.#disk);
     this.#held.add(held);
     return held;
   }

@@ -1,6 +1,7 @@
 /** Judging a lock dead by its looks alone (decision 2). */
 import type { Disk } from './disk.ts';
-import { readHolder, STALE_MS } from './lock-file.ts';
+import { STALE_MS } from './lock-file.ts';
+import { readHolder } from './lock-text.ts';
 
 /** Watches whether a lock file stays the very same. */
 export class StaleWatch {

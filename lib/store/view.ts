@@ -12,8 +12,8 @@ import { EMPTY_EPOCH, toEpoch } from '../room/cursor.ts';
 import { toFileStem } from '../room/name.ts';
 import { findLastBreak, type Opened, openPlain, readAt, readChunks, readEpoch } from './bytes.ts';
 import { type Disk, realDisk } from './disk.ts';
+import { tryClose } from './disk-calls.ts';
 import type { LockFolder } from './lock.ts';
-import { tryClose } from './lock-file.ts';
 import type { RoomView } from './store.ts';
 import { isSameState, type State, ViewCache } from './view-cache.ts';
 

@@ -59,9 +59,9 @@ const defects: Record<string, Defect> = {
     to: "? '' : ''",
   },
   'the lock not looked at': {
-    file: 'lock-file',
-    from: "disk.openSync(file, 'wx', 0o644)",
-    to: "disk.openSync(file, 'a+', 0o644)",
+    file: 'lock-pool',
+    from: 'return false;\n        }\n    }\n    /** Makes the lock',
+    to: 'return true;\n        }\n    }\n    /** Makes the lock',
   },
   'a lock removed without judging its owner': {
     file: 'stale-watch',
@@ -77,11 +77,6 @@ const defects: Record<string, Defect> = {
     file: 'durable',
     from: 'disk.fdatasyncSync(fd);\n        syncFolderNow(path.dirname(file), disk);',
     to: 'disk.fdatasyncSync(fd);',
-  },
-  'the sync of a dead writer tried again after it failed': {
-    file: 'durable',
-    from: 'disk.ftruncateSync(fd, baseBytes);',
-    to: '',
   },
   'a lock that power loss brought back believed': {
     file: 'inherited',
@@ -100,8 +95,13 @@ const defects: Record<string, Defect> = {
   },
   'a lock kept that could not be looked at': {
     file: 'lock-file',
-    from: '!this.#tryRemove() && !tryTruncate(this.#fd, this.#disk)',
-    to: '!this.#tryRemove() && false',
+    from: '!isGone && !tryTruncate(this.#body.fd, this.#disk)',
+    to: '!isGone && false',
+  },
+  'a file used for the next lock though it may still be behind the last one': {
+    file: 'lock',
+    from: 'if (isGone)',
+    to: 'if (true)',
   },
   'a message acknowledged that its own lock still hides': {
     file: 'lock-file',
@@ -121,17 +121,18 @@ const defects: Record<string, Defect> = {
 };
 
 const hints: Record<string, number> = {
-  'what a dead writer left not synced': 69,
-  'a lock removed without judging its owner': 32,
-  "a dead writer's new name not synced": 60,
-  'the sync of a dead writer tried again after it failed': 69,
-  'a lock that power loss brought back believed': 59,
-  'a look that failed taken for no lock': 205,
-  'a failing close refusing what is stored': 7,
-  'a lock kept that could not be looked at': 59,
-  'a short write taken for a whole one': 150,
-  'a batch on disk given up because a look at it failed': 201_934,
-  'a message acknowledged that its own lock still hides': 100_909,
+  'what a dead writer left not synced': 570,
+  'a lock removed without judging its owner': 35,
+  "a dead writer's new name not synced": 565,
+  'a lock that power loss brought back believed': 30,
+  'the lock not looked at': 37,
+  'a look that failed taken for no lock': 61,
+  'a failing close refusing what is stored': 32,
+  'a lock kept that could not be looked at': 23,
+  'a short write taken for a whole one': 55,
+  'a batch on disk given up because a look at it failed': 2052,
+  'a message acknowledged that its own lock still hides': 211,
+  'a file used for the next lock though it may still be behind the last one': 2737,
 };
 
 suite('a store with a defect is seen', () => {

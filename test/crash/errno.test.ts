@@ -211,6 +211,8 @@ suite('one failing call', () => {
       'fdatasyncSync',
       'fsyncSync',
       'handle.sync',
+      'linkSync',
+      'statfsSync',
       'unlinkSync',
       'mkdirSync',
     );
@@ -220,8 +222,10 @@ suite('one failing call', () => {
   });
 });
 
+const CALLS = ['ftruncateSync', 'linkSync', 'unlinkSync', 'closeSync', 'fstatSync', 'openSync'];
+
 suite('a failing call, and what should mend it failing too', () => {
-  for (const name of ['ftruncateSync', 'unlinkSync', 'closeSync', 'fstatSync', 'openSync']) {
+  for (const name of CALLS) {
     test(`each call fails, and ${name} ever after: nothing acknowledged is lost`, async () => {
       const fault = { errno: 'EIO' };
       assert.ok((await tryEach({ fault, also: { name, fault } })) > 100);

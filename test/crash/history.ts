@@ -88,6 +88,7 @@ class History {
     const random = this.#random;
     this.#world = new World(makeDisk(random.chance(0.8)), random);
     this.#world.lies = new Set(options.lies);
+    this.#world.hasLinks = options.seed % 4 !== 0;
     this.#world.onCall = (call) => this.#onCall(call);
     this.#can = {
       die: random.chance(0.5),
@@ -110,7 +111,9 @@ class History {
   }
 
   #trace(text: string): void {
-    this.#options.onTrace?.(`${this.#world.nowMs.toFixed(1)} ${text}`);
+    // An owner's name is random, and no part of the history.
+    const named = text.replace(/[0-9a-f]{16}(-\d+\.own)/, 'owner$1');
+    this.#options.onTrace?.(`${this.#world.nowMs.toFixed(1)} ${named}`);
   }
 
   #fault(text: string): void {

@@ -68,6 +68,15 @@ export class ModelDisk {
     return inode;
   }
 
+  /** Gives a file another name; one that is there already goes only where the disk lies. */
+  link(inode: Inode, path: string): void {
+    const { folder, name } = this.#findParent(path);
+    folder.entries.set(name, inode);
+    folder.entryChanges.push({ name, inode });
+    inode.ctimeMs = this.#toTick();
+    this.#stamp(folder);
+  }
+
   /** Takes an entry away. */
   unlink(path: string): void {
     const { folder, name } = this.#findParent(path);
@@ -75,6 +84,7 @@ export class ModelDisk {
     if (inode === undefined) throw toError('ENOENT');
     folder.entries.delete(name);
     folder.entryChanges.push({ name, inode: undefined });
+    inode.ctimeMs = this.#toTick();
     this.#stamp(folder);
     this.#freeIfUnused(inode);
   }

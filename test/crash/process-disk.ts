@@ -9,6 +9,10 @@ interface Open {
   readonly isAppend: boolean;
 }
 
+/** Linux's numbers for file systems (statfs(2)). */
+const EXT4 = 0xef53;
+const NFS = 0x6969;
+
 /** How long a sync takes, and another call that does not hold up its process. */
 const SYNC_MS = 8;
 const CALL_MS = 1;
@@ -46,6 +50,11 @@ export class ProcessDisk implements Disk {
       const inode = this.#model.find(path);
       return inode && this.#model.toStat(inode);
     });
+  }
+
+  statfsSync(path: string): { type: number } {
+    const type = this.#process.world.hasLinks ? EXT4 : NFS;
+    return this.#call('statfsSync', path, () => ({ type }));
   }
 
   existsSync(path: string): boolean {
@@ -103,6 +112,17 @@ export class ProcessDisk implements Disk {
   fsyncSync(fd: number): void {
     const { inode, path } = this.#get(fd);
     this.#call('fsyncSync', path, () => this.#doSync(inode, this.#model.countChanges(inode)));
+  }
+
+  linkSync(existingPath: string, newPath: string): void {
+    this.#call('linkSync', newPath, () => {
+      const { world } = this.#process;
+      const inode = this.#model.find(existingPath);
+      if (inode === undefined) throw toError('ENOENT');
+      const isThere = this.#model.find(newPath) !== undefined;
+      if (isThere && !world.lies.has('no-exclusive-create')) throw toError('EEXIST');
+      this.#model.link(inode, newPath);
+    });
   }
 
   unlinkSync(path: string): void {

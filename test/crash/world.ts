@@ -82,6 +82,8 @@ export class World {
   onCall: (call: Call) => Fault | undefined = () => undefined;
   /** The defects of the disk itself, for the proof that the judge sees them. */
   lies: ReadonlySet<Lie> = new Set();
+  /** Whether locks may be links here: not so on a network's disk. */
+  hasLinks = true;
 
   constructor(disk: ModelDisk, random: Random) {
     this.disk = disk;
@@ -124,7 +126,7 @@ export type Lie = 'no-data-sync' | 'no-folder-sync' | 'no-exclusive-create' | 'n
 
 /** Lets everything run that waits for nothing but its turn. */
 export async function settle(): Promise<void> {
-  for (let turns = 0; turns < 3; turns += 1) await new Promise(setImmediate);
+  for (let turns = 0; turns < 6; turns += 1) await new Promise(setImmediate);
 }
 
 const current = new AsyncLocalStorage<Process>();

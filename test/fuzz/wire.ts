@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fromFileStem } from '../../lib/room/name.ts';
 import type { Random } from '../crash/random.ts';
 import { get } from '../support/http.ts';
-import { makeTempFolder } from '../support/paths.ts';
+import { listLocks, makeTempFolder } from '../support/paths.ts';
 import { pause, type Server, startServer } from '../support/server.ts';
 import { damage, makeText } from './texts.ts';
 
@@ -109,7 +109,7 @@ export class Target {
         this.faults.push(`${entry.name} has what is no line`);
       }
     }
-    const locks = readdirSync(join(store, '.locks'));
+    const locks = listLocks(join(store, '.locks'));
     if (locks.length > 0) this.faults.push(`locks are left: ${locks}`);
   }
 }

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { need } from '../support/need.ts';
-import { makeTempFolder, projectFolder } from '../support/paths.ts';
+import { listLocks, makeTempFolder, projectFolder } from '../support/paths.ts';
 import {
   type Exit,
   pause,
@@ -187,7 +187,7 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     await endOf(late);
     const lateMs = toMs(timeOf(late, 'has') - timeOf(late, 'wants'));
     assert.ok(lateMs < recoveryMs, `who came later had it after ${lateMs} ms`);
-    assert.deepEqual(fs.readdirSync(join(folder, 'locks')), []);
+    assert.deepEqual(listLocks(join(folder, 'locks')), []);
     t.diagnostic(`${Math.round(tookMs)} and ${Math.round(lateMs)} ms`);
   });
 
@@ -198,7 +198,7 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     await kill(owner);
     const breaker = start({ folder, rooms: ['a'], mode: 'once', diesAtBreak: true });
     assert.equal((await endOf(breaker)).signal, 'SIGKILL');
-    const left = fs.readdirSync(join(folder, 'locks'));
+    const left = listLocks(join(folder, 'locks'));
     assert.equal(left.length, 2, `the lock and the dead breaker's guard: ${left.join(', ')}`);
     const next = Array.from({ length: 3 }, () => start({ folder, rooms: ['a'], mode: 'once' }));
     for (const one of next) assert.equal((await endOf(one)).code, 0);
@@ -206,7 +206,7 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     assert.ok(Math.max(...times) < 2 * recoveryMs, times.join(' '));
     const breaks = next.flatMap(({ stdout }) => stdout.filter((line) => line.endsWith(' breaks')));
     assert.ok(breaks.length <= 2, 'the guard once, the lock once');
-    assert.deepEqual(fs.readdirSync(join(folder, 'locks')), []);
+    assert.deepEqual(listLocks(join(folder, 'locks')), []);
     t.diagnostic(`${times.map(Math.round).join(', ')} ms`);
   });
 
@@ -220,8 +220,8 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     const text = fs.readFileSync(join(folder, 'locks', 'a.lock'), 'latin1');
     assert.match(
       text,
-      /^[0-9a-f]{16} 1 0\n$/,
-      'who it is, its first lock, the base; no process id',
+      /^[0-9a-f]{16} 1 0{16}\na\.lock\n$/,
+      'who it is, its first lock, the base, the name; no process id',
     );
     await kill(owner);
     const again = start({ folder, rooms: ['a'], mode: 'once' }, asFirst);

@@ -1,5 +1,5 @@
 // Where the project and its scratch folders are, for code that runs compiled from .build/.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,3 +26,12 @@ export function makeTempFolder(purpose = 'test'): string {
 process.on('exit', () => {
   for (const folder of madeFolders) rmSync(folder, { recursive: true, force: true });
 });
+
+/**
+ * What is in a folder of locks, but for the files that live processes keep for theirs.
+ *
+ * @param folder its path
+ */
+export function listLocks(folder: string): string[] {
+  return readdirSync(folder).filter((name) => !name.endsWith('.own'));
+}

@@ -9,7 +9,7 @@ import { Registry } from '../../../lib/metrics.ts';
 import { toFileStem } from '../../../lib/room/name.ts';
 import { type Disk, realDisk } from '../../../lib/store/disk.ts';
 import { FileStore } from '../../../lib/store/file.ts';
-import { makeTempFolder } from '../../support/paths.ts';
+import { listLocks, makeTempFolder } from '../../support/paths.ts';
 import { pause, waitUntil } from '../../support/server.ts';
 
 interface Opened {
@@ -70,7 +70,7 @@ suite('a message', () => {
     await Promise.all(rooms.map((room) => store.append(room, say('m'))));
     const files = rooms.map((room) => `${toFileStem(room)}.txt`);
     assert.deepEqual(fs.readdirSync(folder).sort(), ['.locks', ...files].sort());
-    assert.deepEqual(fs.readdirSync(join(folder, '.locks')), []);
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
   });
 
   test('of a crowd on two processes is stored once, each sender’s in order', async (t) => {
@@ -129,8 +129,13 @@ suite('a disk that fails', () => {
       },
     },
     'can’t make a lock': {
+      linkSync: () => {
+        throw failure('EROFS');
+      },
+    },
+    'can’t make a file for its locks': {
       openSync: (path, flags, mode) => {
-        if (path.endsWith('.lock')) throw failure('EROFS');
+        if (path.endsWith('.own')) throw failure('EROFS');
         return realDisk.openSync(path, flags, mode);
       },
     },
@@ -153,7 +158,7 @@ suite('a disk that fails', () => {
         return true;
       });
       assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
-      assert.deepEqual(fs.readdirSync(join(folder, '.locks')), [], 'the lock is let go');
+      assert.deepEqual(listLocks(join(folder, '.locks')), [], 'the lock is let go');
       assert.equal(count('chat_store_errors_total'), 1);
       assert.match(lines.join(''), / error .*E[A-Z]+/);
       assert.doesNotMatch(lines.join(''), /secret|omri/);
@@ -215,13 +220,13 @@ suite('the folder', () => {
     const { store, folder } = open(t);
     fs.rmdirSync(join(folder, '.locks'));
     await store.append('r', say('m'));
-    assert.deepEqual(fs.readdirSync(join(folder, '.locks')), []);
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
   });
 
   test('is really written to by a check, which leaves nothing and tells why it fails', async (t) => {
     const { store, folder } = open(t);
     await store.check();
-    assert.deepEqual(fs.readdirSync(join(folder, '.locks')), []);
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
     assert.deepEqual(fs.readdirSync(folder), ['.locks']);
     fs.rmSync(folder, { recursive: true });
     fs.writeFileSync(folder, 'no folder');
@@ -294,7 +299,7 @@ suite('a dead writer', { concurrency: true }, () => {
     const tookMs = performance.now() - begunMs;
     assert.ok(tookMs > 1500 && tookMs < 5000, `${tookMs} ms`);
     assert.ok((await store.view('r')).isSettled);
-    await waitUntil('no lock', () => fs.readdirSync(join(folder, '.locks')).length === 0);
+    await waitUntil('no lock', () => listLocks(join(folder, '.locks')).length === 0);
   });
 
   test('whose text can’t be made durable is taken back before anybody is shown it', async (t) => {
@@ -315,7 +320,7 @@ suite('a dead writer', { concurrency: true }, () => {
   });
 });
 
-test('close waits for what was accepted', async (t) => {
+test('close waits for what was accepted, and leaves nothing beside the rooms', async (t) => {
   const { store, folder } = open(t);
   const sent = Array.from({ length: 20 }, (_, n) => store.append(`r${n % 3}`, say(`${n}`)));
   await store.close();
@@ -324,4 +329,5 @@ test('close waits for what was accepted', async (t) => {
   );
   assert.equal(files.join('').split('\n').length - 1, 20);
   assert.equal((await Promise.all(sent)).length, 20);
+  assert.deepEqual(fs.readdirSync(join(folder, '.locks')), []);
 });

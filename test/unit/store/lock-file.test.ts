@@ -4,30 +4,32 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { type Disk, realDisk } from '../../../lib/store/disk.ts';
-import {
-  createExclusive,
-  LockFile,
-  readHolder,
-  STALE_MS,
-  TOUCH_MS,
-} from '../../../lib/store/lock-file.ts';
+import { createExclusive } from '../../../lib/store/disk-calls.ts';
+import { LockFile, STALE_MS, TOUCH_MS } from '../../../lib/store/lock-file.ts';
+import { readHolder, toLockText } from '../../../lib/store/lock-text.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 
 const folder = makeTempFolder('lock-file');
 let made = 0;
 
-function take(disk: Partial<Disk> = {}): { file: string; lock: LockFile; wasTold: () => boolean } {
+interface Taken {
+  file: string;
+  lock: LockFile;
+  /** What it was let go with: whether its file is gone for sure. */
+  told: boolean[];
+}
+
+function take(disk: Partial<Disk> = {}): Taken {
   made += 1;
   const file = join(folder, `${made}.lock`);
-  let isTold = false;
-  const onRelease = () => {
-    isTold = true;
-  };
-  const lock = new LockFile(file, createExclusive(file)!, `0123456789abcdef ${made}`, onRelease, {
-    ...realDisk,
-    ...disk,
-  });
-  return { file, lock, wasTold: () => isTold };
+  const told: boolean[] = [];
+  const fd = createExclusive(file)!;
+  const label = `0123456789abcdef ${made}`;
+  fs.writeSync(fd, toLockText(label, file));
+  const body = { fd, ino: fs.fstatSync(fd).ino };
+  const all = { ...realDisk, ...disk };
+  const lock = new LockFile(file, body, label, (isGone) => told.push(isGone), all);
+  return { file, lock, told };
 }
 
 /** Lets the monotonic clock go forward. */
@@ -50,13 +52,44 @@ suite('a lock file', () => {
     assert.equal(readHolder(file), undefined);
   });
 
-  test('tells the committed size, the last one published', () => {
-    const { file, lock } = take();
+  test('tells the committed size, the last one published, and never a mix of two', () => {
+    const seen: (number | undefined)[] = [];
+    const { file, lock } = take({
+      writeSync: (fd, bytes, offset, length, position) => {
+        const count = realDisk.writeSync(fd, bytes, offset, length, position);
+        seen.push(readHolder(file)?.baseBytes);
+        return count;
+      },
+    });
     for (const base of [0, 5, 123_456, 99, Number.MAX_SAFE_INTEGER, 0, 7]) {
       lock.publish(base);
       assert.equal(readHolder(file)?.baseBytes, base);
     }
+    const between = seen.slice(1).filter((_, index) => index % 2 === 0);
+    assert.deepEqual(new Set(between), new Set([undefined]), 'one goes before the next comes');
     lock.release();
+  });
+
+  test('whose text is another lock’s tells nothing of this room', () => {
+    const { file, lock } = take();
+    lock.publish(5);
+    assert.equal(readHolder(file)?.baseBytes, 5);
+    const other = join(folder, 'other.lock');
+    fs.linkSync(file, other);
+    assert.equal(readHolder(other)?.baseBytes, undefined);
+    assert.notEqual(readHolder(other)?.identity, undefined);
+    fs.rmSync(other);
+    lock.release();
+  });
+
+  test('has room for the longest name of a room', () => {
+    const file = join(folder, `${'%d7%a9'.repeat(40)}.lock`);
+    fs.writeFileSync(
+      file,
+      `${toLockText('0123456789abcdef 123456789', file).replace(/-+/, '77')}xx`,
+    );
+    assert.equal(readHolder(file)?.baseBytes, 77);
+    fs.rmSync(file);
   });
 
   test('that was written by half tells nothing that is not so', () => {
@@ -70,6 +103,9 @@ suite('a lock file', () => {
       'x y 5\n',
       '\n',
       '1 2 -3\n',
+      'x 5 ---7\n',
+      'x 5 7\nano',
+      `x 5 7\nx${made}.lock\n`,
     ]) {
       fs.writeFileSync(file, text);
       assert.equal(readHolder(file)?.baseBytes, undefined, JSON.stringify(text));
@@ -95,21 +131,21 @@ suite('a lock file', () => {
 
 suite('an owner', () => {
   test('removes its own lock, and says so', () => {
-    const { file, lock, wasTold } = take();
+    const { file, lock, told } = take();
     assert.ok(lock.isMine());
     lock.release();
-    assert.ok(wasTold());
+    assert.deepEqual(told, [true]);
     assert.ok(!fs.existsSync(file));
   });
 
   test('that was long away finds its lock gone, and leaves the next owner’s alone', (t) => {
-    const { file, lock, wasTold } = take();
+    const { file, lock, told } = take();
     fs.rmSync(file);
     fs.writeFileSync(file, 'somebody else');
     skipTime(t, STALE_MS);
     assert.ok(!lock.isMine());
     lock.release();
-    assert.ok(wasTold());
+    assert.deepEqual(told, [true]);
     assert.equal(fs.readFileSync(file, 'utf8'), 'somebody else');
   });
 
@@ -155,7 +191,7 @@ suite('an owner', () => {
   });
 
   test('that can’t remove its lock leaves it empty, which hides nothing from readers', () => {
-    const { file, lock } = take({
+    const { file, lock, told } = take({
       unlinkSync: () => {
         throw Object.assign(new Error('EIO'), { code: 'EIO' });
       },
@@ -164,6 +200,18 @@ suite('an owner', () => {
     lock.release();
     assert.equal(readHolder(file)?.baseBytes, undefined);
     assert.equal(fs.statSync(file).size, 0);
+    assert.deepEqual(told, [false], 'what is behind it must not come to be behind another');
+  });
+
+  test('whose lock somebody removed just before it did is done with it', () => {
+    const { lock, told } = take({
+      unlinkSync: (path) => {
+        realDisk.unlinkSync(path);
+        realDisk.unlinkSync(path);
+      },
+    });
+    lock.release();
+    assert.deepEqual(told, [true]);
   });
 
   test('touches its lock once it is held for long, and not before', (t) => {

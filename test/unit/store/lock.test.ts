@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
 import { type LockEvents, LockFolder } from '../../../lib/store/lock.ts';
 import { STALE_MS } from '../../../lib/store/lock-file.ts';
-import { makeTempFolder } from '../../support/paths.ts';
+import { listLocks, makeTempFolder } from '../../support/paths.ts';
 import { pause } from '../../support/server.ts';
 
 const recoveryMs = 3000;
@@ -34,9 +34,9 @@ suite('a lock', () => {
     const { folder, locks, waits } = makeLocks();
     for (let round = 0; round < 100; round += 1) {
       const held = await locks.acquire('r');
-      assert.deepEqual(fs.readdirSync(folder), ['r.lock']);
+      assert.deepEqual(listLocks(folder), ['r.lock']);
       held.release();
-      assert.deepEqual(fs.readdirSync(folder), []);
+      assert.deepEqual(listLocks(folder), []);
     }
     assert.equal(waits.length, 100);
     locks.close();
@@ -93,7 +93,7 @@ suite('a lock', () => {
 
   test('can’t be had where its folder is gone: the system’s error says so', async () => {
     const { folder, locks } = makeLocks();
-    fs.rmdirSync(folder);
+    fs.rmSync(folder, { recursive: true });
     await assert.rejects(locks.acquire('r'), { code: 'ENOENT' });
     assert.equal(locks.look('r'), undefined);
     locks.close();
@@ -104,7 +104,7 @@ suite('a lock', () => {
 async function seeGuard(folder: string): Promise<string> {
   let guard: string | undefined;
   const onBreak = () => {
-    guard = fs.readdirSync(folder).find((name) => name.endsWith('.break'));
+    guard = listLocks(folder).find((name) => name.endsWith('.break'));
     throw new Error('failed on purpose');
   };
   const { locks } = makeLocks(folder, { onBreak });
@@ -134,7 +134,7 @@ suite('with time', { concurrency: true }, () => {
         assert.deepEqual(broken, [['r', baseBytes]]);
         assert.equal(waits.length, 1);
         held.release();
-        assert.deepEqual(fs.readdirSync(folder), [], 'nothing is left behind');
+        assert.deepEqual(listLocks(folder), [], 'nothing is left behind');
         locks.close();
       });
     }
@@ -155,7 +155,7 @@ suite('with time', { concurrency: true }, () => {
         }),
       );
       assert.equal(all.flatMap(({ broken }) => broken).length, 1);
-      assert.deepEqual(fs.readdirSync(folder), []);
+      assert.deepEqual(listLocks(folder), []);
       for (const { locks } of all) locks.close();
     });
 
@@ -185,7 +185,7 @@ suite('with time', { concurrency: true }, () => {
       const { folder, locks } = makeLocks(makeTempFolder('lock'), { onBreak });
       fs.writeFileSync(join(folder, 'r.lock'), 'dead');
       await assert.rejects(locks.acquire('r'), { code: 'EIO' });
-      assert.deepEqual(fs.readdirSync(folder), ['r.lock']);
+      assert.deepEqual(listLocks(folder), ['r.lock']);
       (await locks.acquire('r')).release();
       assert.equal(breaks, 2);
       locks.close();
@@ -221,7 +221,7 @@ suite('with time', { concurrency: true }, () => {
       const tookMs = performance.now() - begunMs;
       assert.ok(tookMs < 2 * recoveryMs, `after ${tookMs} ms`);
       assert.ok(tookMs > STALE_MS * 1.5, `the guard stood in the way: ${tookMs} ms`);
-      assert.deepEqual(fs.readdirSync(folder), []);
+      assert.deepEqual(listLocks(folder), []);
       locks.close();
     });
 
@@ -261,10 +261,12 @@ suite('with time', { concurrency: true }, () => {
       const folder = makeTempFolder('lock');
       const [owner, waiter] = [makeLocks(folder), makeLocks(folder)];
       const held = await owner.locks.acquire('r');
+      held.publish(5);
       owner.locks.close();
       const begunMs = performance.now();
       const next = await waiter.locks.acquire('r');
       assert.ok(performance.now() - begunMs < recoveryMs);
+      assert.deepEqual(waiter.broken, [['r', 5]]);
       assert.ok(!held.isMine());
       held.release();
       assert.ok(next.isMine(), 'the late one takes nothing away');
@@ -294,7 +296,7 @@ suite('a sweep', () => {
   test('removes what the dead left a day ago, and neither locks nor what is newer', () => {
     const { folder, locks } = makeLocks();
     const old = Date.now() / 1000 - 25 * 3600;
-    for (const name of ['old.break', '1-2.probe', 'r.lock']) {
+    for (const name of ['old.break', '1-2.probe', '0123456789abcdef-1.own', 'r.lock']) {
       fs.writeFileSync(join(folder, name), '');
       fs.utimesSync(join(folder, name), old, old);
     }
