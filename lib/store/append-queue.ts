@@ -86,16 +86,21 @@ export class AppendQueue {
     const batch = waiting.splice(0, countBatch(waiting));
     this.#unanswered += 1;
     const answer = await this.#settle(room, batch);
-    this.#commits -= 1;
-    if (waiting.length > 0) this.#ready.push(room);
-    else this.#waiting.delete(room);
+    const hasMore = waiting.length > 0;
+    if (!hasMore) this.#waiting.delete(room);
     // A turn later, so that another process gets its turn at the lock.
     setImmediate(() => {
       answer();
       this.#unanswered -= 1;
       if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
       // And another, so that what its senders say next still goes into the next batch.
-      setImmediate(() => setImmediate(() => this.#start()));
+      setImmediate(() => {
+        setImmediate(() => {
+          this.#commits -= 1;
+          if (hasMore) this.#ready.push(room);
+          this.#start();
+        });
+      });
     });
   }
 

@@ -12,6 +12,8 @@ export interface Stat {
   readonly dev: number;
   readonly ino: number;
   readonly size: number;
+  /** How many names it has. */
+  readonly nlink: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
   readonly birthtimeMs: number;

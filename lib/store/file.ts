@@ -13,6 +13,7 @@ import { makeFolders, probeFolder, settleDead } from './durable.ts';
 import { InheritedLocks } from './inherited.ts';
 import { LockFolder } from './lock.ts';
 import type { HeldLock } from './lock-file.ts';
+import { OwnWrites } from './own-writes.ts';
 import { toRefusal } from './refusal.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
@@ -45,8 +46,7 @@ export class FileStore implements Store {
   readonly #queue: AppendQueue;
   readonly #append: AppendOptions;
   readonly #count: Counts;
-  /** The rooms that this process itself is writing to, under their locks. */
-  readonly #writing = new Set<string>();
+  readonly #ownWrites = new OwnWrites();
 
   /**
    * Opens a folder, making it where it is missing.
@@ -93,11 +93,8 @@ export class FileStore implements Store {
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
-    // Before its sender is answered there is nothing new to see in such a room, and a look costs.
-    const onForeign = (room: string): void => {
-      if (!this.#writing.has(room)) onChange(room);
-    };
-    return watchFolder(this.#folder, rooms, (room) => this.#views.etag(room), onForeign);
+    const toTag = (room: string): string => this.#views.etag(room);
+    return watchFolder(this.#folder, rooms, toTag, this.#ownWrites.filter(onChange));
   }
 
   async check(): Promise<void> {
@@ -118,16 +115,18 @@ export class FileStore implements Store {
     const stem = toFileStem(room);
     try {
       const lock = await this.#acquire(stem);
-      this.#writing.add(room);
+      let isStored = false;
+      this.#ownWrites.begin(room);
       try {
         const file = `${this.#folder}${path.sep}${stem}.txt`;
         const receipts = await appendBatch(file, lock, entries, this.#append);
         this.#countBatch(receipts);
+        isStored = true;
         return receipts;
       } finally {
         // Not before readers see it is a message acknowledged.
         await lock.release();
-        this.#writing.delete(room);
+        this.#ownWrites.end(room, isStored);
       }
     } catch (error) {
       throw this.#toServiceError(error);

@@ -44,25 +44,28 @@ export class LockFile implements HeldLock {
   readonly #baseOffset: number;
   readonly #onRelease: OnRelease;
   readonly #disk: Disk;
-  readonly #takenMs = performance.now();
+  readonly #takenMs: number;
   #isPublished = false;
 
   /**
    * @param file its path
    * @param body what is behind it: an open handle and its inode
    * @param label what its text begins with, see {@link toLockText}
+   * @param takenMs a moment before it was made, by the monotonic clock
    * @param onRelease called once it is let go
    */
   constructor(
     file: string,
     body: { readonly fd: number; readonly ino: number },
     label: string,
+    takenMs: number,
     onRelease: OnRelease,
     disk: Disk = realDisk,
   ) {
     this.#file = file;
     this.#body = body;
     this.#baseOffset = label.length + 1;
+    this.#takenMs = takenMs;
     this.#onRelease = onRelease;
     this.#disk = disk;
   }

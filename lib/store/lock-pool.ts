@@ -126,11 +126,14 @@ export class LockPool {
   #link(body: LockBody, file: string): boolean {
     try {
       this.#disk.linkSync(body.own!, file);
-      return true;
     } catch (error) {
       if (toErrno(error) !== 'EEXIST') throw error;
       return false;
     }
+    // Where the folder was copied and put back, the name is a copy's, and says what that said.
+    if (this.#disk.statSync(file, { throwIfNoEntry: false })?.ino === body.ino) return true;
+    removeIfThere(file, this.#disk);
+    throw Object.assign(new Error('the lock is another file'), { code: 'ENOENT' });
   }
 
   /** Makes the lock a file of its own, where there are no links. */
@@ -141,8 +144,7 @@ export class LockPool {
       writeWhole(fd, text, 0, this.#disk);
       return { fd, ino: this.#disk.fstatSync(fd).ino, own: undefined };
     } catch (error) {
-      removeIfThere(file, this.#disk);
-      tryClose(fd, this.#disk);
+      this.drop({ fd, ino: 0, own: file });
       throw error;
     }
   }

@@ -122,8 +122,10 @@ export class LockFolder {
     for (const file of this.#disk.readdirSync(this.#folder)) {
       if (file.endsWith(ENDING)) continue;
       const leftover = path.join(this.#folder, file);
-      const ageMs = Date.now() - (this.#disk.statSync(leftover, NO_THROW)?.mtimeMs ?? Number.NaN);
-      if (ageMs > LEFTOVER_MS) removeIfThere(leftover, this.#disk);
+      const stat = this.#disk.statSync(leftover, NO_THROW);
+      // One that is behind a lock as well stays: its lock must look as it did.
+      if (stat === undefined || stat.nlink > 1) continue;
+      if (Date.now() - stat.mtimeMs > LEFTOVER_MS) removeIfThere(leftover, this.#disk);
     }
   }
 
@@ -140,6 +142,7 @@ export class LockFolder {
   #tryTake(file: string): LockFile | undefined {
     // A look costs a tenth of a failed open.
     if (this.#disk.existsSync(file)) return undefined;
+    const nowMs = performance.now();
     this.#taken += 1;
     const label = `${this.#owner} ${this.#taken}`;
     const body = this.#pool.make(file, toLockText(label, file));
@@ -149,7 +152,7 @@ export class LockFolder {
       if (isGone) this.#pool.give(body);
       else this.#pool.drop(body);
     };
-    const held = new LockFile(file, body, label, onRelease, this.#disk);
+    const held = new LockFile(file, body, label, nowMs, onRelease, this.#disk);
     this.#held.add(held);
     return held;
   }

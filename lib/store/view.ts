@@ -108,7 +108,10 @@ export class Views {
     if (baseBytes !== undefined) {
       const base = this.#cache.getBase(room, state, baseBytes);
       if (base !== undefined) return { ...base, isSettled: false };
-      return toView(fd, file, state, baseBytes, this.#disk);
+      // All of it is committed only if nobody wrote between the look at the size and that at the lock.
+      const isSure =
+        baseBytes < state.size || isLast || isSameState(state, this.#disk.fstatSync(fd));
+      return isSure ? toView(fd, file, state, baseBytes, this.#disk) : undefined;
     }
     const view = toView(fd, file, state, undefined, this.#disk);
     // A write may have been going on from before the look at the size to before that at the lock.

@@ -162,7 +162,8 @@ export class ModelDisk {
   toStat(inode: Inode): Stat {
     const { ino, data, mtimeMs, ctimeMs, birthtimeMs, isFolder } = inode;
     const isFile = (): boolean => !isFolder;
-    return { dev: 1, ino, size: data.length, mtimeMs, ctimeMs, birthtimeMs, isFile };
+    const nlink = countLinks(this.root, inode);
+    return { dev: 1, ino, nlink, size: data.length, mtimeMs, ctimeMs, birthtimeMs, isFile };
   }
 
   #findParent(path: string): { folder: Inode; name: string } {
@@ -195,7 +196,7 @@ export class ModelDisk {
   }
 
   #freeIfUnused(inode: Inode): void {
-    if (inode.openCount === 0 && !isLinked(this.root, inode)) this.#freeInos.push(inode.ino);
+    if (inode.openCount === 0 && countLinks(this.root, inode) === 0) this.#freeInos.push(inode.ino);
   }
 
   #stamp(inode: Inode): void {
@@ -219,11 +220,13 @@ function takeChanges(inode: Inode, changeCount: number): Change[] {
   return taken;
 }
 
-function isLinked(folder: Inode, wanted: Inode): boolean {
+function countLinks(folder: Inode, wanted: Inode): number {
+  let count = 0;
   for (const inode of folder.entries.values()) {
-    if (inode === wanted || (inode.isFolder && isLinked(inode, wanted))) return true;
+    if (inode === wanted) count += 1;
+    else if (inode.isFolder) count += countLinks(inode, wanted);
   }
-  return false;
+  return count;
 }
 
 function applyChange(data: Buffer, change: Change): Buffer {

@@ -207,6 +207,29 @@ suite('many rooms', () => {
     assert.equal((await Promise.all(receipts)).length, MAX_COMMITS + 2);
   });
 
+  test('do not take away from one another the turns in which senders are answered', async () => {
+    const told: string[] = [];
+    const queue = new AppendQueue(async (room, entries) => {
+      told.push(`${room} commits ${entries.map(({ message }) => message)}`);
+      for (let turn = 0; turn < 3 && room === 'a'; turn += 1) await new Promise(setImmediate);
+      return entries.map(() => ({ line: '', cursor: '' }));
+    });
+    const send = async (room: string, message: string): Promise<void> => {
+      await queue.append(room, say(message));
+      told.push(`${room} answers ${message}`);
+    };
+    const sent = [send('a', '1')];
+    for (let turn = 0; turn < 12; turn += 1) {
+      sent.push(send(`b${turn}`, 'm'));
+      await new Promise(setImmediate);
+      // While the first one is being committed.
+      if (turn === 1) sent.push(send('a', '2'));
+    }
+    await Promise.all(sent);
+    const ofA = told.filter((one) => one.startsWith('a '));
+    assert.deepEqual(ofA, ['a commits 1', 'a answers 1', 'a commits 2', 'a answers 2']);
+  });
+
   test('get their turn while one room never stops', async () => {
     const committed: string[] = [];
     const queue = new AppendQueue(async (room, entries) => {

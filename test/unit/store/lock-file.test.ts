@@ -28,7 +28,14 @@ function take(disk: Partial<Disk> = {}): Taken {
   fs.writeSync(fd, toLockText(label, file));
   const body = { fd, ino: fs.fstatSync(fd).ino };
   const all = { ...realDisk, ...disk };
-  const lock = new LockFile(file, body, label, (isGone) => told.push(isGone), all);
+  const lock = new LockFile(
+    file,
+    body,
+    label,
+    performance.now(),
+    (isGone) => told.push(isGone),
+    all,
+  );
   return { file, lock, told };
 }
 

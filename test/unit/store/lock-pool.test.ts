@@ -98,6 +98,23 @@ suite('a lock', () => {
     assert.throws(() => made.pool.make(made.file, TEXT), { code: 'ENOSPC' });
     assert.deepEqual(fs.readdirSync(made.folder), []);
   });
+
+  test('of a file system that takes nothing, not even a removal, leaves no handle open', () => {
+    const closed: number[] = [];
+    const made = makePool({
+      ...failLink('EPERM'),
+      writeSync: () => 0,
+      unlinkSync: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+      closeSync: (fd) => {
+        closed.push(fd);
+        realDisk.closeSync(fd);
+      },
+    });
+    assert.throws(() => made.pool.make(made.file, TEXT), { code: 'ENOSPC' });
+    assert.equal(closed.length, 1);
+  });
 });
 
 suite('a file', () => {
@@ -116,6 +133,17 @@ suite('a file', () => {
     letGo(made, made.pool.make(made.file, TEXT));
     assert.equal(made.listOwn().length, 1);
     assert.notEqual(made.listOwn()[0], before);
+  });
+
+  test('whose name is a copy’s, as the folder was put back, is replaced', () => {
+    const made = makePool();
+    letGo(made, made.pool.make(made.file, 'owner 1 0000000000000005\nr.lock\n'));
+    const own = join(made.folder, made.listOwn()[0]!);
+    fs.copyFileSync(own, `${own}~`);
+    fs.renameSync(`${own}~`, own);
+    const body = made.pool.make(made.file, TEXT);
+    assert.equal(fs.readFileSync(made.file, 'latin1'), TEXT);
+    assert.equal(fs.statSync(made.file).ino, body?.ino);
   });
 
   test('is not made where its folder is gone: the system’s error says so', () => {

@@ -301,8 +301,12 @@ suite('a sweep', () => {
       fs.utimesSync(join(folder, name), old, old);
     }
     fs.writeFileSync(join(folder, 'new.break'), '');
+    fs.linkSync(join(folder, 'r.lock'), join(folder, '0123456789abcdef-2.own'));
+    const before = locks.look('r')?.identity;
     locks.sweep();
-    assert.deepEqual(fs.readdirSync(folder).sort(), ['new.break', 'r.lock']);
+    assert.equal(locks.look('r')?.identity, before, 'a lock looks as it did');
+    const left = ['0123456789abcdef-2.own', 'new.break', 'r.lock'];
+    assert.deepEqual(fs.readdirSync(folder).sort(), left);
     locks.close();
   });
 });
