@@ -121,7 +121,7 @@ export function postManyRooms(effort) {
   return postBesideBare(effort, 64, [
     { what, least: 0.3 },
     {
-      what: '— the same with `UV_THREADPOOL_SIZE=32`: more syncs share a commit of the journal',
+      what: '— the same with `UV_THREADPOOL_SIZE=32`: more syncs at a time',
       isExtra: true,
       env: { UV_THREADPOOL_SIZE: '32' },
     },
