@@ -1,6 +1,7 @@
 // A soak: one server under mixed load for as long as it is told, with its memory and handles
 // measured all along, and once more when everybody is gone.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { MAX_COMMITS } from '../../lib/store/append-queue.ts';
 import { get, post, read } from '../support/http.ts';
 import { makeTempFolder } from '../support/paths.ts';
 import { pause, type Server, startServer } from '../support/server.ts';
@@ -74,7 +75,19 @@ function median(samples: Sample[]): number {
 function sample({ pid }: Server): Sample {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const memoryBytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
-  return { memoryBytes, handleCount: readdirSync(`/proc/${pid}/fd`).length };
+  const handles = readdirSync(`/proc/${pid}/fd`).map((fd) => tryReadLink(`/proc/${pid}/fd/${fd}`));
+  const kept = handles.filter((target) => target.endsWith('.own')).length;
+  // The files behind locks stay open: as many as there were commits at a time, and no more.
+  return { memoryBytes, handleCount: handles.length - Math.min(kept, MAX_COMMITS) };
+}
+
+/** @returns what a handle is of; nothing where it was closed meanwhile */
+function tryReadLink(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return '';
+  }
 }
 
 /** Writes, reads the tail, and now and then a whole room; rooms come and go. */
