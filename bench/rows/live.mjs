@@ -162,19 +162,26 @@ export async function tellMany({ rounds, readers, burst }) {
   ];
 }
 
-/** What an idle live reader costs in memory. */
-export async function keepIdle({ idleReaders }) {
+/** What an idle live reader costs in memory: a minute after they came, and at once. */
+export async function keepIdle({ idleReaders, idleMs }) {
   const chat = await startChat(makeFolder());
   const warm = await openReaders(chat.port, '/chat/hall', 100, () => {});
   await pause(500);
   const before = readRssBytes(chat.pid);
   const readers = await openReaders(chat.port, '/chat/hall', idleReaders, () => {});
+  const toEach = () => (readRssBytes(chat.pid) - before) / idleReaders / 1024;
   await pause(3000);
-  const each = (readRssBytes(chat.pid) - before) / idleReaders;
+  const early = toEach();
+  await pause(idleMs);
+  const idle = toEach();
   ensure(readers.dropped() === 0 && warm.dropped() === 0, 'no reader was dropped');
   readers.close();
   warm.close();
   await chat.stop();
   const what = `RSS per idle live reader, ${idleReaders} readers`;
-  return [limit({ what, beside: '–', unit: 'KB', most: 15, ours: [each / 1024] })];
+  const cost = { beside: '–', unit: 'KB', most: 15 };
+  return [
+    limit({ ...cost, what, ours: [idle], note: `after ${idleMs / 1000} s of silence` }),
+    limit({ ...cost, what: '— 3 s after they came', ours: [early], isExtra: true }),
+  ];
 }
