@@ -11,11 +11,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
-import { endsWithBreak, readEpoch } from './bytes.ts';
+import { endsWithBreak, locate, readEpoch } from './bytes.ts';
 import { type Disk, realDisk, type Stat } from './disk.ts';
-import { tryClose } from './disk-calls.ts';
 import { syncFolder } from './durable.ts';
 import type { HeldLock } from './lock-file.ts';
+import type { RoomFile, RoomFiles } from './room-files.ts';
 import type { Receipt } from './store.ts';
 
 /** How often a batch is written anew because the file was replaced under it. */
@@ -23,11 +23,6 @@ const MAX_REWRITES = 3;
 
 /** How often a failing look is tried again. */
 const MAX_LOOKS = 5;
-
-/** How far back from the end a batch is looked for when others wrote too, in bytes. */
-const SEARCH_BYTES = 8 << 20;
-
-const LF = 0x0a;
 
 /** How an append is to be made. */
 export interface AppendOptions {
@@ -39,6 +34,16 @@ export interface AppendOptions {
   readonly onLeftover: (error: unknown) => void;
   /** The disk; the system's own unless told. */
   readonly disk?: Disk;
+  /** The open files of the room's folder. */
+  readonly files: RoomFiles;
+}
+
+/** A batch that is stored. */
+interface Stored {
+  readonly receipts: Receipt[];
+  readonly epoch: string;
+  /** The file's state where nobody else wrote meanwhile. */
+  readonly after: Stat | undefined;
 }
 
 /**
@@ -56,46 +61,53 @@ export async function appendBatch(
   entries: readonly Entry[],
   options: AppendOptions,
 ): Promise<Receipt[]> {
-  const { disk = realDisk } = options;
+  const { files } = options;
   for (let rewrites = 0; rewrites <= MAX_REWRITES; rewrites += 1) {
-    const fd = disk.openSync(file, 'a+', 0o644);
+    const room = files.open(file);
+    let stored: Stored | undefined;
     try {
-      const receipts = await tryAppend(fd, file, lock, entries, options);
-      if (receipts !== undefined) return receipts;
+      stored = await tryAppend(room, file, lock, entries, options);
     } finally {
-      // What close may say, the sync has said before.
-      tryClose(fd, disk);
+      if (stored?.after === undefined) files.drop(room);
+      else files.keep(file, room, stored.after, stored.epoch);
     }
+    if (stored !== undefined) return stored.receipts;
   }
   throw new ServiceError('unavailable', 'the room is being replaced by another hand; try again');
 }
 
 /** @returns `undefined` where the batch is not in the room's file after all */
 async function tryAppend(
-  fd: number,
+  room: RoomFile,
   file: string,
   lock: HeldLock,
   entries: readonly Entry[],
   options: AppendOptions,
-): Promise<Receipt[] | undefined> {
+): Promise<Stored | undefined> {
   const { disk = realDisk } = options;
-  const stat = disk.fstatSync(fd);
-  if (!stat.isFile()) throw new ServiceError('unavailable', 'the room is not a plain file');
-  const baseBytes = stat.size;
-  const gap = endsWithBreak(fd, baseBytes, disk) ? '' : '\n';
+  const { fd, state } = room;
+  if (!state.isFile()) throw new ServiceError('unavailable', 'the room is not a plain file');
+  const baseBytes = state.size;
+  const hasBreak = room.epoch !== undefined || endsWithBreak(fd, baseBytes, disk);
   lock.publish(baseBytes);
   if (!lock.isMine()) throw new ServiceError('unavailable', 'the lock was lost; try again');
   const time = formatTime(Date.now());
   const lines = entries.map((entry) => formatLine(time, entry));
+  const gap = hasBreak ? '' : '\n';
   const bytes = Buffer.from(gap + lines.join(''), 'utf8');
   const written = disk.writeSync(fd, bytes);
   try {
     if (written < bytes.length) throw toShortWriteError();
-    if (options.durable) await syncBatch(fd, file, baseBytes === 0, options);
-    const start = await insist(() => locate(fd, file, stat, bytes, disk));
-    if (start === undefined) return undefined;
+    const synced = options.durable ? syncBatch(fd, file, baseBytes === 0, options) : undefined;
+    // Made while the disk is at it; most batches stand where they should.
+    const expected = room.epoch && toReceipts(room.epoch, baseBytes, lines);
+    await synced;
+    const found = await insist(() => locate(fd, file, state, bytes, disk));
+    if (found === undefined) return undefined;
+    const { start, after } = found;
+    if (after !== undefined && expected) return { receipts: expected, epoch: room.epoch, after };
     const epoch = await insist(() => readEpoch(fd, disk));
-    return toReceipts(epoch, start + gap.length, lines);
+    return { receipts: toReceipts(epoch, start + gap.length, lines), epoch, after };
   } catch (error) {
     await cutBack(fd, baseBytes, written, lock, options);
     throw error;
@@ -150,30 +162,6 @@ async function cutBack(
     }
   }
   options.onLeftover(failure);
-}
-
-/**
- * Finds where the batch stands.
- *
- * @param before the open file's state before the write
- * @returns its offset, or `undefined` where the room's file does not have it on lines of its own
- */
-function locate(
-  fd: number,
-  file: string,
-  before: Stat,
-  bytes: Buffer,
-  disk: Disk,
-): number | undefined {
-  const found = disk.statSync(file, { throwIfNoEntry: false });
-  if (found?.ino !== before.ino || found.dev !== before.dev) return undefined;
-  if (found.size === before.size + bytes.length) return before.size;
-  const from = Math.max(0, found.size - SEARCH_BYTES);
-  const tail = Buffer.allocUnsafe(found.size - from);
-  const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
-  if (index === -1) return undefined;
-  const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);
-  return alone ? from + index : undefined;
 }
 
 function toReceipts(epoch: string, start: number, lines: readonly string[]): Receipt[] {

@@ -10,6 +10,9 @@ const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
 const TAIL_BYTES = 65_536;
 
+/** How far back from the end a batch is looked for when others wrote too, in bytes. */
+const SEARCH_BYTES = 8 << 20;
+
 /** How much of a larger room is read at a time, in bytes: so much waits with each slow reader. */
 const CHUNK_BYTES = 384 << 10;
 
@@ -157,4 +160,30 @@ function toCutError(): ServiceError {
     'unavailable',
     'the room was cut or replaced while it was read; try again',
   );
+}
+
+/**
+ * Finds where a batch stands that has been written to a room's file.
+ *
+ * @param before the open file's state before the write
+ * @param bytes the batch
+ * @returns its offset, and the file's state where nobody else wrote; `undefined` where the room's file
+ *   does not have it on lines of its own
+ */
+export function locate(
+  fd: number,
+  file: string,
+  before: Stat,
+  bytes: Buffer,
+  disk: Disk,
+): { start: number; after?: Stat } | undefined {
+  const found = disk.statSync(file, { throwIfNoEntry: false });
+  if (found?.ino !== before.ino || found.dev !== before.dev) return undefined;
+  if (found.size === before.size + bytes.length) return { start: before.size, after: found };
+  const from = Math.max(0, found.size - SEARCH_BYTES);
+  const tail = Buffer.allocUnsafe(found.size - from);
+  const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
+  if (index === -1) return undefined;
+  const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);
+  return alone ? { start: from + index } : undefined;
 }

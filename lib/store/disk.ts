@@ -102,3 +102,26 @@ function makeFolderChain(folder: string): string | undefined {
     return first ?? folder;
   }
 }
+
+/** File systems of one host, by Linux's numbers for them (statfs(2)). */
+const LOCAL_TYPES = [
+  0xef53, // ext2, ext3, ext4
+  0x58465342, // XFS
+  0x9123683e, // Btrfs
+  0xf2f52010, // F2FS
+  0x2fc12fc1, // ZFS
+  0x01021994, // tmpfs
+  0x794c7630, // OverlayFS
+];
+
+/**
+ * Whether a folder is on a file system that no other host writes to: a look at a file there is never
+ * out of date. Not where that is not known.
+ */
+export function isLocal(folder: string, disk: Disk): boolean {
+  try {
+    return LOCAL_TYPES.includes(disk.statfsSync(folder).type);
+  } catch {
+    return false;
+  }
+}

@@ -15,6 +15,7 @@ import { LockFolder } from './lock.ts';
 import type { HeldLock } from './lock-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { toRefusal } from './refusal.ts';
+import { RoomFiles } from './room-files.ts';
 import type { Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
 import { watchFolder } from './watch.ts';
@@ -58,6 +59,7 @@ export class FileStore implements Store {
     this.#disk = options.disk ?? realDisk;
     this.description = options.folder;
     this.#log = options.log;
+    makeFolders(options.folder, LOCKS, this.#disk);
     const count = toCounts(options.registry);
     this.#count = count;
     this.#append = {
@@ -65,8 +67,8 @@ export class FileStore implements Store {
       onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
       onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
       disk: this.#disk,
+      files: new RoomFiles(options.folder, this.#disk),
     };
-    makeFolders(options.folder, LOCKS, this.#disk);
     const events = {
       onWait: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
       onBreak: (name: string, baseBytes: number | undefined): void =>
@@ -108,6 +110,7 @@ export class FileStore implements Store {
 
   async close(): Promise<void> {
     await this.#queue.idle();
+    this.#append.files.close();
     this.#locks.close();
   }
 

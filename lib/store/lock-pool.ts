@@ -10,22 +10,11 @@
  */
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, isLocal } from './disk.ts';
 import { createExclusive, removeIfThere, tryClose, writeWhole } from './disk-calls.ts';
 
 /** The ending of such a file's name. */
 const ENDING = '.own';
-
-/** File systems of one host that have hard links, by Linux's numbers for them (statfs(2)). */
-const LOCAL_TYPES = [
-  0xef53, // ext2, ext3, ext4
-  0x58465342, // XFS
-  0x9123683e, // Btrfs
-  0xf2f52010, // F2FS
-  0x2fc12fc1, // ZFS
-  0x01021994, // tmpfs
-  0x794c7630, // OverlayFS
-];
 
 /** What link(2) says where there are no links all the same. */
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
@@ -147,13 +136,5 @@ export class LockPool {
       this.drop({ fd, ino: 0, own: file });
       throw error;
     }
-  }
-}
-
-function isLocal(folder: string, disk: Disk): boolean {
-  try {
-    return LOCAL_TYPES.includes(disk.statfsSync(folder).type);
-  } catch {
-    return false;
   }
 }

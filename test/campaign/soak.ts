@@ -2,6 +2,7 @@
 // measured all along, and once more when everybody is gone.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { MAX_COMMITS } from '../../lib/store/append-queue.ts';
+import { MAX_KEPT_FILES } from '../../lib/store/room-files.ts';
 import { get, post, read } from '../support/http.ts';
 import { makeTempFolder } from '../support/paths.ts';
 import { pause, type Server, startServer } from '../support/server.ts';
@@ -76,9 +77,11 @@ function sample({ pid }: Server): Sample {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const memoryBytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
   const handles = readdirSync(`/proc/${pid}/fd`).map((fd) => tryReadLink(`/proc/${pid}/fd/${fd}`));
-  const kept = handles.filter((target) => target.endsWith('.own')).length;
-  // The files behind locks stay open: as many as there were commits at a time, and no more.
-  return { memoryBytes, handleCount: handles.length - Math.min(kept, MAX_COMMITS) };
+  const locks = handles.filter((target) => target.endsWith('.own')).length;
+  const rooms = handles.filter((target) => target.endsWith('.txt')).length;
+  // Some stay open for a reason, and no more than so many: behind locks, and of rooms that are written to.
+  const kept = Math.min(locks, MAX_COMMITS) + Math.min(rooms, MAX_KEPT_FILES);
+  return { memoryBytes, handleCount: handles.length - kept };
 }
 
 /** @returns what a handle is of; nothing where it was closed meanwhile */

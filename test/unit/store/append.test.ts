@@ -10,6 +10,7 @@ import { parseLine } from '../../../lib/room/message.ts';
 import { type AppendOptions, appendBatch } from '../../../lib/store/append.ts';
 import { type Disk, realDisk } from '../../../lib/store/disk.ts';
 import type { HeldLock } from '../../../lib/store/lock-file.ts';
+import { RoomFiles } from '../../../lib/store/room-files.ts';
 import type { Receipt } from '../../../lib/store/store.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder } from '../../support/paths.ts';
@@ -55,14 +56,20 @@ async function append(
     isMine: hooks.isMine ?? (() => true),
     release: () => undefined,
   };
+  const files = new RoomFiles(folder, hooks.disk ?? realDisk);
   const options: AppendOptions = {
+    files,
     durable: hooks.durable ?? true,
     onSync: () => hooks.onSync?.(),
     onLeftover: (error) => done.leftovers.push(error),
     ...(hooks.disk === undefined ? {} : { disk: hooks.disk }),
   };
   const entries = messages.map((message) => ({ username: 'omri', message }));
-  done.receipts = await appendBatch(file, lock, entries, options);
+  try {
+    done.receipts = await appendBatch(file, lock, entries, options);
+  } finally {
+    files.close();
+  }
   return done;
 }
 
@@ -362,13 +369,18 @@ test('a disk that is really full refuses the whole batch, and takes the next one
   skip: need('tmpfs'),
 }, () => {
   const mountPoint = makeTempFolder('full');
-  const module = JSON.stringify(new URL('../../../lib/store/append.js', import.meta.url).href);
+  const modules = ['append', 'room-files', 'disk'].map((name) =>
+    JSON.stringify(new URL(`../../../lib/store/${name}.js`, import.meta.url).href),
+  );
   const script = `
     import fs from 'node:fs';
-    const { appendBatch } = await import(${module});
+    const { appendBatch } = await import(${modules[0]});
+    const { RoomFiles } = await import(${modules[1]});
+    const { realDisk } = await import(${modules[2]});
     const file = process.argv[1] + '/room.txt';
     const lock = { publish() {}, isMine: () => true, release() {} };
-    const options = { durable: true, onSync() {}, onLeftover(error) { throw error; } };
+    const files = new RoomFiles(process.argv[1], realDisk);
+    const options = { durable: true, files, onSync() {}, onLeftover(error) { throw error; } };
     const entries = Array.from({ length: 60 }, () => ({ username: 'a', message: 'm'.repeat(1000) }));
     fs.writeFileSync(file, 'first\\n');
     const codes = [];

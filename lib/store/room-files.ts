@@ -1,0 +1,127 @@
+/**
+ * The files of the rooms that this process writes to, kept open from batch to batch (decision 3).
+ *
+ * When the last writer of a file closes it, the file system gives up what it had set aside for its
+ * growth; opening it again for the next batch costs more than the calls themselves. A kept file is
+ * written to only where its path still shows the very state in which the last batch left it. Whoever
+ * replaced it, cut it, wrote to it or took away its write permission in between changed that state,
+ * and it is opened anew.
+ *
+ * Only on a file system of one host: elsewhere such a look may be out of date, and an open is not.
+ */
+import { type Disk, isLocal, type Stat } from './disk.ts';
+import { tryClose } from './disk-calls.ts';
+import { isSameState } from './view-cache.ts';
+
+/** How many files are kept open. */
+export const MAX_KEPT_FILES = 64;
+
+/** A file is closed when it was not written to for this long, up to twice. */
+const IDLE_MS = 5000;
+
+/** A room's file, open for one batch. */
+export interface RoomFile {
+  readonly fd: number;
+  /** Its state now, before the batch. */
+  readonly state: Stat;
+  /** The room's epoch where nothing happened since the last batch, which then ends with LF. */
+  readonly epoch: string | undefined;
+}
+
+/** A file as a batch left it. */
+interface Kept {
+  readonly fd: number;
+  readonly state: Stat;
+  readonly epoch: string;
+  isIdle: boolean;
+}
+
+/** The open files of one folder. */
+export class RoomFiles {
+  readonly #disk: Disk;
+  readonly #isKeeping: boolean;
+  /** By path; the one used last is the last. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param folder where the rooms are */
+  constructor(folder: string, disk: Disk) {
+    this.#disk = disk;
+    this.#isKeeping = isLocal(folder, disk);
+    this.#timer = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
+  }
+
+  /**
+   * Opens a room's file to append to it, making it where it does not exist.
+   *
+   * @param file its path
+   * @returns what is to be handed back or closed by {@link keep} or {@link drop}
+   * @throws the system's error
+   */
+  open(file: string): RoomFile {
+    return this.#reuse(file) ?? this.#openAnew(file);
+  }
+
+  /**
+   * Takes a file back after a batch.
+   *
+   * @param state in which the batch left it, which ends with LF
+   * @param epoch the room's epoch
+   */
+  keep(file: string, { fd }: RoomFile, state: Stat, epoch: string): void {
+    if (!this.#isKeeping) {
+      tryClose(fd, this.#disk);
+      return;
+    }
+    this.#kept.set(file, { fd, state, epoch, isIdle: false });
+    if (this.#kept.size <= MAX_KEPT_FILES) return;
+    const [oldest] = this.#kept.keys();
+    this.#close(oldest!);
+  }
+
+  /** Closes a file of which it is not known how the batch left it. */
+  drop({ fd }: RoomFile): void {
+    // What close may say, the sync has said before.
+    tryClose(fd, this.#disk);
+  }
+
+  /** Closes all that is kept. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const file of this.#kept.keys()) this.#close(file);
+  }
+
+  #reuse(file: string): RoomFile | undefined {
+    const kept = this.#kept.get(file);
+    if (kept === undefined) return undefined;
+    const state = this.#disk.statSync(file, { throwIfNoEntry: false });
+    if (state !== undefined && state.dev === kept.state.dev && isSameState(state, kept.state)) {
+      this.#kept.delete(file);
+      return { fd: kept.fd, state, epoch: kept.epoch };
+    }
+    this.#close(file);
+    return undefined;
+  }
+
+  #openAnew(file: string): RoomFile {
+    const fd = this.#disk.openSync(file, 'a+', 0o644);
+    try {
+      return { fd, state: this.#disk.fstatSync(fd), epoch: undefined };
+    } catch (error) {
+      tryClose(fd, this.#disk);
+      throw error;
+    }
+  }
+
+  #closeIdle(): void {
+    for (const [file, kept] of this.#kept) {
+      if (kept.isIdle) this.#close(file);
+      else kept.isIdle = true;
+    }
+  }
+
+  #close(file: string): void {
+    tryClose(this.#kept.get(file)!.fd, this.#disk);
+    this.#kept.delete(file);
+  }
+}

@@ -1,0 +1,151 @@
+// The open files of rooms: kept while nobody touches them, opened anew as soon as somebody does.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { mock, suite, test } from 'node:test';
+import { type Disk, realDisk } from '../../../lib/store/disk.ts';
+import { MAX_KEPT_FILES, RoomFiles } from '../../../lib/store/room-files.ts';
+import { makeTempFolder } from '../../support/paths.ts';
+
+const EXT4 = 0xef53;
+const NFS = 0x6969;
+
+interface Made {
+  folder: string;
+  file: string;
+  files: RoomFiles;
+  opened: string[];
+  /** Handles that are open now. */
+  open: Set<number>;
+}
+
+function makeFiles(type = EXT4): Made {
+  const folder = makeTempFolder('room-files');
+  const opened: string[] = [];
+  const open = new Set<number>();
+  const disk: Disk = {
+    ...realDisk,
+    statfsSync: () => ({ type }),
+    openSync: (path, flags, mode) => {
+      const fd = realDisk.openSync(path, flags, mode);
+      opened.push(path);
+      open.add(fd);
+      return fd;
+    },
+    closeSync: (fd) => {
+      open.delete(fd);
+      realDisk.closeSync(fd);
+    },
+  };
+  return { folder, file: join(folder, 'r.txt'), files: new RoomFiles(folder, disk), opened, open };
+}
+
+/** One batch, as an append makes it. */
+function append({ files, file }: Made, line = 'line\n', path = file): string | undefined {
+  const room = files.open(path);
+  assert.equal(room.state.size, fs.statSync(path).size);
+  fs.writeSync(room.fd, line);
+  files.keep(path, room, fs.statSync(path), 'epoch');
+  return room.epoch;
+}
+
+suite('a room’s file', () => {
+  test('is made where there is none, and opened once for all batches', () => {
+    const made = makeFiles();
+    assert.equal(append(made), undefined);
+    for (let batch = 0; batch < 20; batch += 1) assert.equal(append(made), 'epoch');
+    assert.equal(fs.readFileSync(made.file, 'utf8'), 'line\n'.repeat(21));
+    assert.equal(made.opened.length, 1);
+    made.files.close();
+    assert.equal(made.open.size, 0);
+  });
+
+  const hands: Record<string, (file: string) => void> = {
+    'somebody appended by hand': (file) => fs.appendFileSync(file, 'by hand'),
+    'somebody cut it': (file) => fs.truncateSync(file, 3),
+    'somebody removed it': (file) => fs.rmSync(file),
+    'an editor replaced it by its like': (file) => {
+      fs.copyFileSync(file, `${file}~`);
+      fs.renameSync(`${file}~`, file);
+    },
+    'somebody wrote over it in place': (file) => {
+      const fd = fs.openSync(file, 'r+');
+      fs.writeSync(fd, 'LINE', 0);
+      fs.closeSync(fd);
+      fs.utimesSync(file, 1, 1);
+    },
+    'its mode was changed': (file) => {
+      // A clock that ticks every few milliseconds gives the time of the change.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      fs.chmodSync(file, 0o600);
+    },
+  };
+  for (const [what, touch] of Object.entries(hands)) {
+    test(`is opened anew where ${what}`, () => {
+      const made = makeFiles();
+      append(made);
+      append(made);
+      touch(made.file);
+      const text = fs.existsSync(made.file) ? fs.readFileSync(made.file, 'utf8') : '';
+      assert.equal(append(made), undefined);
+      assert.equal(made.opened.length, 2);
+      assert.equal(fs.readFileSync(made.file, 'utf8'), `${text}line\n`);
+      assert.equal(append(made), 'epoch');
+      assert.equal(made.open.size, 1);
+      made.files.close();
+    });
+  }
+
+  test('is closed after a batch of which it is not known how it left it', () => {
+    const made = makeFiles();
+    append(made);
+    made.files.drop(made.files.open(made.file));
+    assert.equal(made.open.size, 0);
+    assert.equal(append(made), undefined);
+    made.files.close();
+  });
+
+  test('is opened for every batch where other hosts may write to it', () => {
+    const made = makeFiles(NFS);
+    for (let batch = 0; batch < 5; batch += 1) assert.equal(append(made), undefined);
+    assert.equal(made.opened.length, 5);
+    assert.equal(made.open.size, 0);
+    made.files.close();
+  });
+
+  test('can’t be opened where it is a folder, and nothing stays open', () => {
+    const made = makeFiles();
+    fs.mkdirSync(made.file);
+    assert.throws(() => made.files.open(made.file), { code: 'EISDIR' });
+    assert.equal(made.open.size, 0);
+    made.files.close();
+  });
+});
+
+test('of many rooms the ones written to last are kept', () => {
+  const made = makeFiles();
+  const paths = Array.from({ length: MAX_KEPT_FILES + 1 }, (_, n) => join(made.folder, `${n}.txt`));
+  for (const path of paths) append(made, 'line\n', path);
+  assert.equal(made.open.size, MAX_KEPT_FILES);
+  assert.equal(append(made, 'line\n', paths[1]), 'epoch');
+  assert.equal(append(made, 'line\n', paths[0]), undefined);
+  assert.equal(append(made, 'line\n', paths[1]), 'epoch');
+  assert.equal(append(made, 'line\n', paths[2]), undefined);
+  made.files.close();
+  assert.equal(made.open.size, 0);
+});
+
+test('a room that nobody writes to is closed after a while', () => {
+  mock.timers.enable({ apis: ['setInterval'] });
+  const made = makeFiles();
+  append(made);
+  mock.timers.tick(5000);
+  assert.equal(append(made), 'epoch', 'it was written to a moment ago');
+  mock.timers.tick(5000);
+  assert.equal(made.open.size, 1);
+  mock.timers.tick(5000);
+  assert.equal(made.open.size, 0);
+  assert.equal(append(made), undefined);
+  made.files.close();
+  mock.timers.reset();
+});
