@@ -5,6 +5,9 @@ import { cores, pause, readCpuMs, run } from './processes.mjs';
 /** How long each side's turn is. */
 const TURN_MS = 200;
 
+/** Rounds that do not count: for some seconds under load V8 goes on compiling what it has run. */
+const WARM_ROUNDS = 3;
+
 /**
  * Measures loads side by side.
  *
@@ -16,13 +19,12 @@ const TURN_MS = 200;
  */
 export async function pairLoads(sides, { seconds, rounds }) {
   const results = sides.map(() => ({ rates: [], cpus: [], total: 0 }));
-  // The first round warms up: code that is not compiled yet says nothing about a server.
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = -Math.min(rounds, WARM_ROUNDS); round < rounds; round += 1) {
     const before = sides.map(sumCpuMs);
     for (const [side, { requests, ranMs }] of (await runRound(sides, seconds * 1000)).entries()) {
       const result = results[side];
       result.total += requests;
-      if (round === 0) continue;
+      if (round < 0) continue;
       result.rates.push(requests / (ranMs / 1000));
       result.cpus.push(((sumCpuMs(sides[side]) - before[side]) * 1000) / requests);
     }

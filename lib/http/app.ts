@@ -183,7 +183,7 @@ function answerError(
 ): void {
   // The client went away, or half of a body is out: there is nobody to tell but by a cut.
   if (request.destroyed && !request.complete) return;
-  if (response.headersSent) {
+  if (replier.hasBegun(response)) {
     response.destroy();
     return;
   }

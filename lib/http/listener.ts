@@ -3,7 +3,8 @@ import http from 'node:http';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Handler } from './app.ts';
-import { IDLE_MS } from './reply.ts';
+import { endWith } from './raw.ts';
+import { IDLE_MS, toRaw } from './reply.ts';
 
 /** How many connections are open at a time. */
 export const MAX_CONNECTIONS = 10_000;
@@ -48,7 +49,7 @@ export class Listener {
     this.#server.on('checkContinue', handler);
     this.#server.on('checkExpectation', (_, response) => {
       const { headers, body } = this.#toAnswer(417);
-      response.writeHead(417, headers).end(body);
+      response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
     });
     this.#server.on('connect', (_, socket) => this.#refuse(socket as net.Socket, 405));
     this.#server.on('clientError', (error, socket) => this.#refuseError(error, socket));
@@ -130,13 +131,7 @@ export class Listener {
 
   #refuse(socket: net.Socket, status: number): void {
     const { headers, body } = this.#toAnswer(status);
-    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    const head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n${fields.join('')}\r\n`;
-    socket.on('error', () => socket.destroy());
-    socket.end(head + body);
-    // Bytes that nobody read would reset the connection, and the answer with it.
-    socket.resume();
-    setTimeout(() => socket.destroy(), 1000).unref();
+    endWith(socket, status, toRaw(headers), body);
   }
 
   #toAnswer(status: number): { headers: http.OutgoingHttpHeaders; body: string } {
@@ -145,7 +140,6 @@ export class Listener {
       ...this.#common,
       'Content-Type': 'text/plain; charset=utf-8',
       'Content-Length': Buffer.byteLength(body),
-      Connection: 'close',
     };
     if (status === 503) headers['Retry-After'] = '1';
     if (status === 405) headers.Allow = 'GET, HEAD, POST';

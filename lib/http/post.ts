@@ -7,7 +7,7 @@ import { chain } from './chain.ts';
 import { readForm } from './form.ts';
 import { prefersHtml } from './negotiate.ts';
 import { isForeign } from './origin.ts';
-import type { Replier } from './reply.ts';
+import type { RawFields } from './raw.ts';
 import { toPagePath, toRoomPath } from './router.ts';
 import type { StreamParts } from './stream.ts';
 import { TEXT } from './text.ts';
@@ -31,30 +31,34 @@ export function postMessage(
     if (request.headers.expect !== undefined) response.writeContinue();
   });
   const { store, live, replier } = parts;
+  let prepared: Receipt | undefined;
+  const onExpected = (expected: Receipt): void => {
+    if (replier.prepare(response, ...toHead(room, expected, response))) prepared = expected;
+  };
   const receipt = chain(form, ({ username, message }) => {
     const { entry, fault } = toEntry(username, message);
     if (fault !== undefined) throw new ServiceError('bad-request', fault);
     if (mayResend(request)) response.writeProcessing();
-    return store.append(room, entry);
+    return store.append(room, entry, onExpected);
   });
   return receipt.then((stored) => {
     live.poke(room);
-    answer(replier, room, stored, response);
+    if (stored === prepared) replier.sendPrepared(response, stored.line);
+    else replier.sendRaw(response, ...toHead(room, stored, response), stored.line);
   });
 }
 
-function answer(
-  replier: Replier,
+function toHead(
   room: string,
   { line, cursor }: Receipt,
   response: ServerResponse,
-): void {
+): [status: number, raw: RawFields] {
   const isPlainForm = prefersHtml(response.req.headers.accept);
   const Location = isPlainForm ? toPagePath(room) : toRoomPath(room);
   const length = String(Buffer.byteLength(line));
   const cursorFields = ['Chat-Cursor', cursor, 'Location', Location];
   const bodyFields = ['Content-Type', TEXT, 'Content-Length', length];
-  replier.sendRaw(response, isPlainForm ? 303 : 201, [...cursorFields, ...bodyFields], line);
+  return [isPlainForm ? 303 : 201, [...cursorFields, ...bodyFields]];
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Answers: the headers that all of them carry, the table of errors, and their end. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { ErrorCode, ServiceError } from '../errors.ts';
+import { endWith, type RawFields } from './raw.ts';
 
 /** The one table from error code to status. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -31,15 +32,14 @@ const LINGER_MS = 1000;
 /** A body larger than this is not read to its end for the sake of its connection. */
 const SMALL_BODY_BYTES = 65_536;
 
-/** Header fields as Node writes them with the least work: name, value, name, value. */
-export type RawFields = readonly string[];
-
 /** Writes answers in the name of one server. */
 export class Replier {
   readonly #common: OutgoingHttpHeaders;
   readonly #closing: string[];
   readonly #keeping: string[];
   readonly #isDraining: () => boolean;
+  /** The answers whose head is ready, but not sent. */
+  readonly #prepared = new WeakSet<ServerResponse>();
 
   /**
    * @param server the value of `Chat-Server`
@@ -90,6 +90,13 @@ export class Replier {
     body: Buffer | string = '',
   ): void {
     const request = response.req;
+    if (response.headersSent && this.#prepared.delete(response)) {
+      // For those who count.
+      response.statusCode = status;
+      const { socket } = response;
+      if (socket !== null) endWith(socket, status, this.#closing.concat(raw), body);
+      return;
+    }
     if (isBodyWaiting(request)) {
       this.#sendAndLinger(response, status, raw, body);
       return;
@@ -105,6 +112,32 @@ export class Replier {
     if (this.#isDraining()) response.shouldKeepAlive = false;
     const common = response.shouldKeepAlive ? this.#keeping : this.#closing;
     response.writeHead(status, common.concat(raw));
+  }
+
+  /**
+   * Makes the head of an answer ready that is most likely to be given, so that {@link sendPrepared}
+   * has little left to do. Any other answer may be given instead, but as Node has one head for each,
+   * the connection ends with that.
+   *
+   * @returns whether it is ready; not, where others are to be answered before it
+   */
+  prepare(response: ServerResponse, status: number, raw: RawFields): boolean {
+    if (response.socket === null || response.headersSent) return false;
+    if (isBodyWaiting(response.req)) return false;
+    this.beginRaw(response, status, raw);
+    this.#prepared.add(response);
+    return true;
+  }
+
+  /** Gives an answer whose head is ready. */
+  sendPrepared(response: ServerResponse, body: string): void {
+    this.#prepared.delete(response);
+    response.end(body);
+  }
+
+  /** Whether no other answer can be given any more. */
+  hasBegun(response: ServerResponse): boolean {
+    return response.headersSent && !this.#prepared.has(response);
   }
 
   /** Writes one line of plain text. */
@@ -153,7 +186,8 @@ export class Replier {
   }
 }
 
-function toRaw(headers: OutgoingHttpHeaders): string[] {
+/** Gives header fields as {@link RawFields}. */
+export function toRaw(headers: OutgoingHttpHeaders): string[] {
   return Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
 }
 

@@ -5,7 +5,8 @@ import { formatCursor } from '../room/cursor.ts';
 import type { RoomView } from '../store/store.ts';
 import { chain } from './chain.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from './conditional.ts';
-import type { RawFields, Replier } from './reply.ts';
+import type { RawFields } from './raw.ts';
+import type { Replier } from './reply.ts';
 import type { Looks } from './turn.ts';
 
 /** The media type of a room's text and of a stored line. */

@@ -7,7 +7,7 @@
  */
 import { ServiceError } from '../errors.ts';
 import type { Entry } from '../room/message.ts';
-import type { Receipt } from './store.ts';
+import type { OnExpected, Receipt } from './store.ts';
 
 /** A batch takes no further message once its text may be this long, in bytes. */
 export const MAX_BATCH_BYTES = 1 << 20;
@@ -18,11 +18,19 @@ export const MAX_WAITING = 10_000;
 /** How many rooms commit at one time. */
 export const MAX_COMMITS = 64;
 
-/** Commits a batch: gives a receipt for each entry, or rejects with none of them stored. */
-export type Commit = (room: string, entries: readonly Entry[]) => Promise<Receipt[]>;
+/**
+ * Commits a batch: gives a receipt for each entry, or rejects with none of them stored. It may tell
+ * before which receipts it will most likely give.
+ */
+export type Commit = (
+  room: string,
+  entries: readonly Entry[],
+  onExpected: (expected: readonly Receipt[]) => void,
+) => Promise<Receipt[]>;
 
 interface Waiting {
   readonly entry: Entry;
+  readonly onExpected: OnExpected | undefined;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -42,12 +50,12 @@ export class AppendQueue {
   }
 
   /**
-   * Queues a message.
+   * Queues a message; see {@link Store.append}.
    *
    * @returns its receipt, once it is committed
    * @throws ServiceError `busy` where too many wait already; whatever the commit rejects with
    */
-  append(room: string, entry: Entry): Promise<Receipt> {
+  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       let waiting = this.#waiting.get(room);
       if (waiting === undefined) {
@@ -61,7 +69,7 @@ export class AppendQueue {
         reject(new ServiceError('busy', 'too many messages wait for this room; try again'));
         return;
       }
-      waiting.push({ entry, resolve, reject });
+      waiting.push({ entry, onExpected, resolve, reject });
     });
   }
 
@@ -112,7 +120,7 @@ export class AppendQueue {
   async #settle(room: string, batch: readonly Waiting[]): Promise<() => void> {
     try {
       const entries = batch.map(({ entry }) => entry);
-      const receipts = await this.#commit(room, entries);
+      const receipts = await this.#commit(room, entries, (expected) => tell(batch, expected));
       return () => {
         for (const [index, { resolve }] of batch.entries()) resolve(receipts[index]!);
       };
@@ -120,6 +128,17 @@ export class AppendQueue {
       return () => {
         for (const { reject } of batch) reject(error);
       };
+    }
+  }
+}
+
+/** Tells what is expected; what a sender makes of it must not stop the batch. */
+function tell(batch: readonly Waiting[], expected: readonly Receipt[]): void {
+  for (const [index, { onExpected }] of batch.entries()) {
+    try {
+      onExpected?.(expected[index]!);
+    } catch {
+      // It shows again when the answer is given.
     }
   }
 }

@@ -30,6 +30,8 @@ export interface AppendOptions {
   readonly durable: boolean;
   /** Told how long each sync took. */
   readonly onSync: (syncMs: number) => void;
+  /** Told the receipts that the batch has if all goes well, before it is on disk. */
+  readonly onExpected?: (expected: readonly Receipt[]) => void;
   /** Told when a failed write could not be cut back. */
   readonly onLeftover: (error: unknown) => void;
   /** The disk; the system's own unless told. */
@@ -99,8 +101,9 @@ async function tryAppend(
   try {
     if (written < bytes.length) throw toShortWriteError();
     const synced = options.durable ? syncBatch(fd, file, baseBytes === 0, options) : undefined;
-    // Made while the disk is at it; most batches stand where they should.
+    // While the disk is at it; most batches come to stand where they should.
     const expected = room.epoch && toReceipts(room.epoch, baseBytes, lines);
+    if (expected) options.onExpected?.(expected);
     await synced;
     const found = await insist(() => locate(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;

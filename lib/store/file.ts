@@ -6,7 +6,7 @@ import type { Registry } from '../metrics.ts';
 import type { Entry } from '../room/message.ts';
 import { toFileStem } from '../room/name.ts';
 import { type AppendOptions, appendBatch } from './append.ts';
-import { AppendQueue } from './append-queue.ts';
+import { AppendQueue, type Commit } from './append-queue.ts';
 import { type Counts, toCounts } from './counts.ts';
 import { type Disk, realDisk } from './disk.ts';
 import { makeFolders, probeFolder, settleDead } from './durable.ts';
@@ -16,7 +16,7 @@ import type { HeldLock } from './lock-file.ts';
 import { OwnWrites } from './own-writes.ts';
 import { toRefusal } from './refusal.ts';
 import { RoomFiles } from './room-files.ts';
-import type { Receipt, RoomView, Store } from './store.ts';
+import type { OnExpected, Receipt, RoomView, Store } from './store.ts';
 import { Views } from './view.ts';
 import { watchFolder } from './watch.ts';
 
@@ -77,13 +77,13 @@ export class FileStore implements Store {
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
     this.#inherited = new InheritedLocks(this.#locks);
-    this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
+    this.#queue = new AppendQueue((...batch) => this.#commit(...batch));
     const onStuck = (room: string): void => void this.#freeStuck(room);
     this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
   }
 
-  append(room: string, entry: Entry): Promise<Receipt> {
-    return this.#queue.append(room, entry);
+  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
+    return this.#queue.append(room, entry, onExpected);
   }
 
   etag(room: string): string | Promise<string> {
@@ -114,7 +114,7 @@ export class FileStore implements Store {
     this.#locks.close();
   }
 
-  async #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+  async #commit(...[room, entries, onExpected]: Parameters<Commit>): Promise<Receipt[]> {
     const stem = toFileStem(room);
     try {
       const lock = await this.#acquire(stem);
@@ -122,7 +122,7 @@ export class FileStore implements Store {
       this.#ownWrites.begin(room);
       try {
         const file = `${this.#folder}${path.sep}${stem}.txt`;
-        const receipts = await appendBatch(file, lock, entries, this.#append);
+        const receipts = await appendBatch(file, lock, entries, { ...this.#append, onExpected });
         this.#countBatch(receipts);
         isStored = true;
         return receipts;

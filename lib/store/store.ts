@@ -42,6 +42,9 @@ export interface RoomView {
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
+/** What is told of a receipt that is not sure yet. */
+export type OnExpected = (expected: Receipt) => void;
+
 /** A place that keeps rooms. */
 export interface Store {
   /** Where it is, for the start line; never with a password. */
@@ -49,9 +52,12 @@ export interface Store {
   /**
    * Stores one message.
    *
+   * @param onExpected told, by a store that knows it before the disk does, which receipt this will most
+   *   likely be: a moment to make the answer ready, but not to give it. Where that comes true, the very
+   *   same receipt is returned.
    * @throws ServiceError `unavailable` or `busy` when the store can't take it now
    */
-  append(room: string, entry: Entry): Promise<Receipt>;
+  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt>;
   /** Gives the room's entity tag without reading its text. */
   etag(room: string): string | Promise<string>;
   /** Gives the room as it stands now. A room without messages is an empty one. */

@@ -15,6 +15,8 @@ import type { Receipt } from '../../../lib/store/store.ts';
 interface Call {
   readonly room: string;
   readonly messages: string[];
+  /** Tells which receipts they will most likely get. */
+  expect(): void;
   finish(): void;
   fail(error: Error): void;
 }
@@ -22,14 +24,20 @@ interface Call {
 /** A commit that takes note of its batches, and ends each when the test says so. */
 function makeCommit(): { commit: Commit; calls: Call[] } {
   const calls: Call[] = [];
-  const commit: Commit = (room, entries) =>
+  const commit: Commit = (room, entries, onExpected) =>
     new Promise((resolve, reject) => {
       const messages = entries.map(({ message }) => message);
       const receipts: Receipt[] = messages.map((message, index) => ({
         line: message,
         cursor: `${room}-${calls.length}-${index}`,
       }));
-      calls.push({ room, messages, finish: () => resolve(receipts), fail: reject });
+      calls.push({
+        room,
+        messages,
+        expect: () => onExpected(receipts),
+        finish: () => resolve(receipts),
+        fail: reject,
+      });
     });
   return { commit, calls };
 }
@@ -101,6 +109,22 @@ suite('a room’s queue', () => {
     );
     calls[1]!.finish();
     await Promise.all([waiting, next]);
+  });
+
+  test('tells each sender what the commit expects, whatever another one makes of it', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: Receipt[] = [];
+    const receipts = [
+      queue.append('r', say('1'), () => assert.fail('not the queue’s business')),
+      queue.append('r', say('2')),
+      queue.append('r', say('3'), (expected) => told.push(expected)),
+    ];
+    await settle();
+    calls[0]!.expect();
+    assert.deepEqual(told, [{ line: '3', cursor: 'r-0-2' }]);
+    calls[0]!.finish();
+    assert.equal((await Promise.all(receipts))[2], told[0], 'the very same receipt');
   });
 
   test('refuses the whole batch where its commit fails, and goes on with the next', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { suite, test } from 'node:test';
+import { after, suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
 import { toEpoch } from '../../../lib/room/cursor.ts';
 import { parseLine } from '../../../lib/room/message.ts';
@@ -24,7 +24,11 @@ interface Hooks {
   onPublish?: (baseBytes: number) => void;
   /** Between the sync and the look whether the batch stands where it should. */
   onSync?: () => void;
+  /** Told the receipts that the batch will most likely have. */
+  onExpected?: (expected: readonly Receipt[]) => void;
   isMine?: () => boolean;
+  /** The files that stay open from one append to the next. */
+  files?: RoomFiles;
   durable?: boolean;
   disk?: Disk;
 }
@@ -56,11 +60,12 @@ async function append(
     isMine: hooks.isMine ?? (() => true),
     release: () => undefined,
   };
-  const files = new RoomFiles(folder, hooks.disk ?? realDisk);
+  const files = hooks.files ?? new RoomFiles(folder, hooks.disk ?? realDisk);
   const options: AppendOptions = {
     files,
     durable: hooks.durable ?? true,
     onSync: () => hooks.onSync?.(),
+    onExpected: (expected) => hooks.onExpected?.(expected),
     onLeftover: (error) => done.leftovers.push(error),
     ...(hooks.disk === undefined ? {} : { disk: hooks.disk }),
   };
@@ -68,7 +73,7 @@ async function append(
   try {
     done.receipts = await appendBatch(file, lock, entries, options);
   } finally {
-    files.close();
+    if (hooks.files === undefined) files.close();
   }
   return done;
 }
@@ -226,6 +231,80 @@ suite('other hands in the middle of an append', () => {
       (error) => error instanceof ServiceError && error.code === 'unavailable',
     );
     assert.equal(readText(file), 'from an editor\n');
+  });
+});
+
+suite('a room whose file is still open', () => {
+  const files = new RoomFiles(folder, { ...realDisk, statfsSync: () => ({ type: 0xef53 }) });
+  after(() => files.close());
+
+  /** An append, and what was expected of it while the disk was at it. */
+  async function follow(file: string, messages: string[], hooks: Hooks = {}) {
+    let expected: readonly Receipt[] = [];
+    let isSynced = false;
+    const { receipts } = await append(file, messages, {
+      ...hooks,
+      files,
+      onExpected: (early) => {
+        assert.ok(!isSynced, 'told after the sync');
+        expected = early;
+      },
+      onSync: () => {
+        isSynced = true;
+        hooks.onSync?.();
+      },
+    });
+    checkReceipts(file, receipts);
+    return { receipts, expected };
+  }
+
+  test('tells the receipts before the disk is done, and they come true', async () => {
+    const file = nameRoom('first\n');
+    assert.deepEqual((await follow(file, ['one'])).expected, [], 'nothing is known of it yet');
+    for (const messages of [['two', 'three'], ['four']]) {
+      const { receipts, expected } = await follow(file, messages);
+      assert.equal(receipts, expected);
+    }
+  });
+
+  test('gives others where somebody wrote behind the batch, or put another file there', async () => {
+    const deeds: ((file: string) => void)[] = [
+      (file) => fs.appendFileSync(file, 'by hand\n'),
+      (file) => {
+        fs.writeFileSync(`${file}~`, 'another first line\nand more\n');
+        fs.renameSync(`${file}~`, file);
+      },
+      (file) => fs.writeFileSync(file, `another first line\n${readText(file)}`),
+    ];
+    for (const onSync of deeds) {
+      const file = nameRoom('first\n');
+      await follow(file, ['one']);
+      let isDone = false;
+      const once = (): void => {
+        if (!isDone) onSync(file);
+        isDone = true;
+      };
+      const { receipts, expected } = await follow(file, ['two'], { onSync: once });
+      assert.notEqual(receipts, expected);
+      assert.equal(parseLine(receipts[0]!.line)?.message, 'two');
+      await follow(file, ['three']);
+    }
+  });
+
+  test('gets its gap where somebody left a line without an end', async () => {
+    const file = nameRoom('first\n');
+    await follow(file, ['one']);
+    fs.appendFileSync(file, 'no end');
+    const { receipts } = await follow(file, ['two']);
+    assert.ok(readText(file).endsWith(`no end\n${receipts[0]!.line}`));
+  });
+
+  test('is not trusted after a batch that failed', async () => {
+    const file = nameRoom('first\n');
+    await follow(file, ['one']);
+    const isMine = (): boolean => false;
+    await assert.rejects(append(file, ['two'], { files, isMine }), { code: 'unavailable' });
+    assert.deepEqual((await follow(file, ['three'])).expected, []);
   });
 });
 
