@@ -3,8 +3,8 @@ import http from 'node:http';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Handler } from './app.ts';
-import { endWith } from './raw.ts';
-import { IDLE_MS, toRaw } from './reply.ts';
+import { endWith, toRaw } from './raw.ts';
+import { IDLE_MS } from './reply.ts';
 
 /** How many connections are open at a time. */
 export const MAX_CONNECTIONS = 10_000;
@@ -36,6 +36,8 @@ export class Listener {
     this.#common = options.common;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
     const handler: Handler = (request, response) => {
+      // After an answer past Node's own has ended the connection (RFC 9112 §9.6).
+      if (!request.socket.writable) return;
       this.#sockets.set(request.socket, response);
       options.handler(request, response);
     };

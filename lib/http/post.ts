@@ -43,8 +43,8 @@ export function postMessage(
   });
   return receipt.then((stored) => {
     live.poke(room);
-    if (stored === prepared) replier.sendPrepared(response, stored.line);
-    else replier.sendRaw(response, ...toHead(room, stored, response), stored.line);
+    if (stored === prepared && replier.sendPrepared(response, stored.line)) return;
+    replier.sendRaw(response, ...toHead(room, stored, response), stored.line);
   });
 }
 

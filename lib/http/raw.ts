@@ -1,9 +1,14 @@
 /** Answers past Node's own, where that has none to give: each ends its connection. */
-import http from 'node:http';
+import http, { type OutgoingHttpHeaders } from 'node:http';
 import type net from 'node:net';
 
 /** Header fields as Node writes them with the least work: name, value, name, value. */
 export type RawFields = readonly string[];
+
+/** Gives header fields as {@link RawFields}. */
+export function toRaw(headers: OutgoingHttpHeaders): string[] {
+  return Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
+}
 
 /** How long a peer may take to close its side. */
 const CLOSE_MS = 1000;

@@ -1,7 +1,7 @@
 /** Answers: the headers that all of them carry, the table of errors, and their end. */
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { ErrorCode, ServiceError } from '../errors.ts';
-import { endWith, type RawFields } from './raw.ts';
+import { endWith, type RawFields, toRaw } from './raw.ts';
 
 /** The one table from error code to status. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -119,7 +119,8 @@ export class Replier {
    * has little left to do. Any other answer may be given instead, but as Node has one head for each,
    * the connection ends with that.
    *
-   * @returns whether it is ready; not, where others are to be answered before it
+   * @returns whether it is ready; not, where others are to be answered before it, where an answer has
+   *   begun, or where a body is still on its way
    */
   prepare(response: ServerResponse, status: number, raw: RawFields): boolean {
     if (response.socket === null || response.headersSent) return false;
@@ -129,10 +130,12 @@ export class Replier {
     return true;
   }
 
-  /** Gives an answer whose head is ready. */
-  sendPrepared(response: ServerResponse, body: string): void {
+  /** Gives it. @returns whether it could; not, where a drain has begun that its head does not tell of */
+  sendPrepared(response: ServerResponse, body: string): boolean {
+    if (response.shouldKeepAlive && this.#isDraining()) return false;
     this.#prepared.delete(response);
     response.end(body);
+    return true;
   }
 
   /** Whether no other answer can be given any more. */
@@ -184,11 +187,6 @@ export class Replier {
     request.on('data', onData).once('end', finish).once('close', finish);
     request.resume();
   }
-}
-
-/** Gives header fields as {@link RawFields}. */
-export function toRaw(headers: OutgoingHttpHeaders): string[] {
-  return Object.entries(headers).flatMap(([name, value]) => [name, String(value)]);
 }
 
 /** Whether a body is on its way that is too large to be read to its end. */

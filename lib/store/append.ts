@@ -1,7 +1,7 @@
 /**
  * The append: one batch of lines onto a room's file, under the room's lock.
  *
- * Lock, look at the size and the last byte, publish the size, one write in append mode, one
+ * Lock, look at the size and how the room ends, publish the size, one write in append mode, one
  * fdatasync, and a look whether the batch stands where it should: an editor may have replaced the
  * file, or somebody appended by hand, and an owner that lost its lock while it stood still may have
  * written as well. A write or sync that fails is cut back, still under the lock.
@@ -17,6 +17,7 @@ import { syncFolder } from './durable.ts';
 import type { HeldLock } from './lock-file.ts';
 import type { RoomFile, RoomFiles } from './room-files.ts';
 import type { Receipt } from './store.ts';
+import { isSameState } from './view-cache.ts';
 
 /** How often a batch is written anew because the file was replaced under it. */
 const MAX_REWRITES = 3;
@@ -44,7 +45,7 @@ export interface AppendOptions {
 interface Stored {
   readonly receipts: Receipt[];
   readonly epoch: string;
-  /** The file's state where nobody else wrote meanwhile. */
+  /** The file's state where nobody else did anything to it since it was opened. */
   readonly after: Stat | undefined;
 }
 
@@ -100,17 +101,22 @@ async function tryAppend(
   const written = disk.writeSync(fd, bytes);
   try {
     if (written < bytes.length) throw toShortWriteError();
-    const synced = options.durable ? syncBatch(fd, file, baseBytes === 0, options) : undefined;
-    // While the disk is at it; most batches come to stand where they should.
-    const expected = room.epoch && toReceipts(room.epoch, baseBytes, lines);
-    if (expected) options.onExpected?.(expected);
-    await synced;
+    const left = disk.fstatSync(fd);
+    let expected: Receipt[] | undefined;
+    if (options.durable) {
+      await syncBatch(fd, file, baseBytes === 0, options, () => {
+        if (room.epoch === undefined) return;
+        expected = toReceipts(room.epoch, baseBytes, lines);
+        options.onExpected?.(expected);
+      });
+    }
     const found = await insist(() => locate(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
-    const { start, after } = found;
-    if (after !== undefined && expected) return { receipts: expected, epoch: room.epoch, after };
+    const isAlone = left.size === baseBytes + bytes.length && isSameState(left, found.state);
+    const after = isAlone ? left : undefined;
+    if (isAlone && expected !== undefined) return { receipts: expected, epoch: room.epoch!, after };
     const epoch = await insist(() => readEpoch(fd, disk));
-    return { receipts: toReceipts(epoch, start + gap.length, lines), epoch, after };
+    return { receipts: toReceipts(epoch, found.start + gap.length, lines), epoch, after };
   } catch (error) {
     await cutBack(fd, baseBytes, written, lock, options);
     throw error;
@@ -129,14 +135,21 @@ async function insist<T>(look: () => T): Promise<T> {
   }
 }
 
+/** @param meanwhile done while the disk is at it */
 async function syncBatch(
   fd: number,
   file: string,
   isNew: boolean,
   { disk = realDisk, onSync }: AppendOptions,
+  meanwhile: () => void,
 ): Promise<void> {
   const begunMs = performance.now();
-  await disk.fdatasync(fd);
+  const synced = disk.fdatasync(fd);
+  try {
+    meanwhile();
+  } finally {
+    await synced;
+  }
   if (isNew) await syncFolder(path.dirname(file), disk);
   onSync(performance.now() - begunMs);
 }

@@ -167,8 +167,8 @@ function toCutError(): ServiceError {
  *
  * @param before the open file's state before the write
  * @param bytes the batch
- * @returns its offset, and the file's state where nobody else wrote; `undefined` where the room's file
- *   does not have it on lines of its own
+ * @returns its offset and the file's state; `undefined` where the room's file does not have it on
+ *   lines of its own
  */
 export function locate(
   fd: number,
@@ -176,14 +176,14 @@ export function locate(
   before: Stat,
   bytes: Buffer,
   disk: Disk,
-): { start: number; after?: Stat } | undefined {
+): { start: number; state: Stat } | undefined {
   const found = disk.statSync(file, { throwIfNoEntry: false });
   if (found?.ino !== before.ino || found.dev !== before.dev) return undefined;
-  if (found.size === before.size + bytes.length) return { start: before.size, after: found };
+  if (found.size === before.size + bytes.length) return { start: before.size, state: found };
   const from = Math.max(0, found.size - SEARCH_BYTES);
   const tail = Buffer.allocUnsafe(found.size - from);
   const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
   if (index === -1) return undefined;
   const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);
-  return alone ? { start: from + index } : undefined;
+  return alone ? { start: from + index, state: found } : undefined;
 }

@@ -12,6 +12,8 @@ export interface Stat {
   readonly dev: number;
   readonly ino: number;
   readonly size: number;
+  /** Its type and who may do what with it. */
+  readonly mode: number;
   /** How many names it has. */
   readonly nlink: number;
   readonly mtimeMs: number;

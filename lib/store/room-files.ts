@@ -3,9 +3,9 @@
  *
  * When the last writer of a file closes it, the file system gives up what it had set aside for its
  * growth; opening it again for the next batch costs more than the calls themselves. A kept file is
- * written to only where its path still shows the very state in which the last batch left it. Whoever
- * replaced it, cut it, wrote to it or took away its write permission in between changed that state,
- * and it is opened anew.
+ * written to only where its path still shows the very state in which the last batch's write left it.
+ * Whoever replaced it, cut it, wrote to it or took away its write permission since then changed that
+ * state, and it is opened anew.
  *
  * Only on a file system of one host: elsewhere such a look may be out of date, and an open is not.
  */
@@ -19,11 +19,15 @@ export const MAX_KEPT_FILES = 64;
 /** A file is closed when it was not written to for this long, up to twice. */
 const IDLE_MS = 5000;
 
+const NO_THROW = { throwIfNoEntry: false } as const;
+
 /** A room's file, open for one batch. */
 export interface RoomFile {
   readonly fd: number;
   /** Its state now, before the batch. */
   readonly state: Stat;
+  /** Its mode when it was opened. */
+  readonly mode: number;
   /** The room's epoch where nothing happened since the last batch, which then ends with LF. */
   readonly epoch: string | undefined;
 }
@@ -32,6 +36,7 @@ export interface RoomFile {
 interface Kept {
   readonly fd: number;
   readonly state: Stat;
+  readonly mode: number;
   readonly epoch: string;
   isIdle: boolean;
 }
@@ -39,15 +44,17 @@ interface Kept {
 /** The open files of one folder. */
 export class RoomFiles {
   readonly #disk: Disk;
-  readonly #isKeeping: boolean;
+  /** The folder's device where files on it are kept. */
+  readonly #dev: number | undefined;
   /** By path; the one used last is the last. */
   readonly #kept = new Map<string, Kept>();
   readonly #timer: NodeJS.Timeout;
+  #isClosed = false;
 
   /** @param folder where the rooms are */
   constructor(folder: string, disk: Disk) {
     this.#disk = disk;
-    this.#isKeeping = isLocal(folder, disk);
+    this.#dev = isLocal(folder, disk) ? disk.statSync(folder, NO_THROW)?.dev : undefined;
     this.#timer = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
   }
 
@@ -65,15 +72,17 @@ export class RoomFiles {
   /**
    * Takes a file back after a batch.
    *
-   * @param state in which the batch left it, which ends with LF
+   * @param state in which the batch's write left it; it ends with LF
    * @param epoch the room's epoch
    */
-  keep(file: string, { fd }: RoomFile, state: Stat, epoch: string): void {
-    if (!this.#isKeeping) {
-      tryClose(fd, this.#disk);
+  keep(file: string, room: RoomFile, state: Stat, epoch: string): void {
+    const { fd, mode } = room;
+    // Another device: a mount that came later, or a link that leads elsewhere.
+    if (this.#isClosed || state.dev !== this.#dev) {
+      this.drop(room);
       return;
     }
-    this.#kept.set(file, { fd, state, epoch, isIdle: false });
+    this.#kept.set(file, { fd, state, mode, epoch, isIdle: false });
     if (this.#kept.size <= MAX_KEPT_FILES) return;
     const [oldest] = this.#kept.keys();
     this.#close(oldest!);
@@ -87,6 +96,7 @@ export class RoomFiles {
 
   /** Closes all that is kept. */
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     for (const file of this.#kept.keys()) this.#close(file);
   }
@@ -94,10 +104,10 @@ export class RoomFiles {
   #reuse(file: string): RoomFile | undefined {
     const kept = this.#kept.get(file);
     if (kept === undefined) return undefined;
-    const state = this.#disk.statSync(file, { throwIfNoEntry: false });
-    if (state !== undefined && state.dev === kept.state.dev && isSameState(state, kept.state)) {
+    const state = this.#disk.statSync(file, NO_THROW);
+    if (state !== undefined && isUntouched(state, kept)) {
       this.#kept.delete(file);
-      return { fd: kept.fd, state, epoch: kept.epoch };
+      return { ...kept, state };
     }
     this.#close(file);
     return undefined;
@@ -106,7 +116,8 @@ export class RoomFiles {
   #openAnew(file: string): RoomFile {
     const fd = this.#disk.openSync(file, 'a+', 0o644);
     try {
-      return { fd, state: this.#disk.fstatSync(fd), epoch: undefined };
+      const state = this.#disk.fstatSync(fd);
+      return { fd, state, mode: state.mode, epoch: undefined };
     } catch (error) {
       tryClose(fd, this.#disk);
       throw error;
@@ -124,4 +135,9 @@ export class RoomFiles {
     tryClose(this.#kept.get(file)!.fd, this.#disk);
     this.#kept.delete(file);
   }
+}
+
+/** The mode apart: a clock that ticks slowly may give a change of it the time of a write. */
+function isUntouched(state: Stat, { state: left, mode }: Kept): boolean {
+  return state.dev === left.dev && state.mode === mode && isSameState(state, left);
 }

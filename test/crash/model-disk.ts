@@ -163,7 +163,8 @@ export class ModelDisk {
     const { ino, data, mtimeMs, ctimeMs, birthtimeMs, isFolder } = inode;
     const isFile = (): boolean => !isFolder;
     const nlink = countLinks(this.root, inode);
-    return { dev: 1, ino, nlink, size: data.length, mtimeMs, ctimeMs, birthtimeMs, isFile };
+    const times = { mtimeMs, ctimeMs, birthtimeMs };
+    return { dev: 1, ino, mode: 0o100644, nlink, size: data.length, ...times, isFile };
   }
 
   #findParent(path: string): { folder: Inode; name: string } {

@@ -26,6 +26,7 @@ interface Posts {
   /** The samples of the metrics page. */
   metrics(): string;
   open(): Promise<Wire>;
+  drain(): void;
 }
 
 const form = 'username=omri&message=hi';
@@ -54,14 +55,15 @@ async function serve(t: TestContext): Promise<Posts> {
   };
   const log = new Log('error', (text) => lines.push(text));
   const registry = new Registry();
-  const replier = new Replier('brave-otter (host)', () => false);
+  let isDraining = false;
+  const replier = new Replier('brave-otter (host)', () => isDraining);
   const live = new Live(store as Store, log);
   const parts = { store: store as Store, live, replier, registry, log, serverName: 'brave-otter' };
   const handler = createApp({
     ...parts,
     assets: {} as Assets,
     timeZone: 'UTC',
-    isDraining: () => false,
+    isDraining: () => isDraining,
   });
   const listener = new Listener({ handler, common: replier.common });
   const port = await listener.listen(0, '127.0.0.1');
@@ -71,7 +73,10 @@ async function serve(t: TestContext): Promise<Posts> {
     t.after(() => wire.close());
     return wire;
   };
-  return { waiting, log: lines, metrics: () => registry.show(), open };
+  const drain = (): void => {
+    isDraining = true;
+  };
+  return { waiting, log: lines, metrics: () => registry.show(), open, drain };
 }
 
 /** Sends messages at once, and waits until the store has them. */
@@ -176,6 +181,33 @@ suite('a message whose place is told beforehand', () => {
     await waitUntil('all three answers', () => wire.received().split('HTTP/1.1 ').length === 4);
     const statuses = [...wire.received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status);
     assert.deepEqual(statuses, ['201', '503', '201']);
+  });
+
+  test('ends its connection where a drain has begun since', async (t) => {
+    const posts = await serve(t);
+    const wire = await posts.open();
+    const [told] = await send(posts, wire);
+    told!.expect(here);
+    posts.drain();
+    told!.store(here);
+    const text = await wire.waitForEnd();
+    assert.match(text, /^HTTP\/1\.1 201 Created\r\n/);
+    assert.match(text, /\r\nConnection: close\r\n/);
+    assert.doesNotMatch(text, /keep-alive/i);
+    assert.ok(text.endsWith(`\r\n\r\n${line}`));
+  });
+
+  test('where it is refused is the last on its connection: nothing sent after it is stored', async (t) => {
+    const posts = await serve(t);
+    const wire = await posts.open();
+    const [told] = await send(posts, wire);
+    told!.expect(here);
+    told!.refuse(new ServiceError('unavailable', 'no disk'));
+    wire.send(post);
+    const text = await wire.waitForEnd();
+    assert.equal(text.split('HTTP/1.1 ').length, 2);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(posts.waiting.length, 1);
   });
 
   test('whose sender went away is no fault, whether it is stored or not', async (t) => {

@@ -8,6 +8,7 @@ import {
   type Commit,
   MAX_BATCH_BYTES,
   MAX_COMMITS,
+  MAX_EXPECTED,
   MAX_WAITING,
 } from '../../../lib/store/append-queue.ts';
 import type { Receipt } from '../../../lib/store/store.ts';
@@ -125,6 +126,21 @@ suite('a room’s queue', () => {
     assert.deepEqual(told, [{ line: '3', cursor: 'r-0-2' }]);
     calls[0]!.finish();
     assert.equal((await Promise.all(receipts))[2], told[0], 'the very same receipt');
+  });
+
+  test('tells no more senders than a sync leaves time for', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    let told = 0;
+    const count = (): void => void (told += 1);
+    const batch = Array.from({ length: MAX_EXPECTED + 5 }, () =>
+      queue.append('r', say('1'), count),
+    );
+    await settle();
+    calls[0]!.expect();
+    assert.equal(told, MAX_EXPECTED);
+    calls[0]!.finish();
+    await Promise.all(batch);
   });
 
   test('refuses the whole batch where its commit fails, and goes on with the next', async () => {

@@ -82,6 +82,13 @@ function toDone(): Done {
   return { receipts: [], published: [], leftovers: [] };
 }
 
+/** Writes over a part of a file in place. */
+function overwrite(file: string, text: string, at = 0): void {
+  const fd = fs.openSync(file, 'r+');
+  fs.writeSync(fd, text, at);
+  fs.closeSync(fd);
+}
+
 const readText = (file: string) => fs.readFileSync(file, 'utf8');
 
 /** Holds each receipt against the file: its line ends just at its cursor, in the room's epoch. */
@@ -275,6 +282,7 @@ suite('a room whose file is still open', () => {
         fs.renameSync(`${file}~`, file);
       },
       (file) => fs.writeFileSync(file, `another first line\n${readText(file)}`),
+      (file) => overwrite(file, 'FIRST'),
     ];
     for (const onSync of deeds) {
       const file = nameRoom('first\n');
@@ -289,6 +297,32 @@ suite('a room whose file is still open', () => {
       assert.equal(parseLine(receipts[0]!.line)?.message, 'two');
       await follow(file, ['three']);
     }
+  });
+
+  test('is opened anew after a batch during which somebody changed it and its size stayed', async () => {
+    const file = nameRoom('first\n');
+    await follow(file, ['one']);
+    // Between the write and the look after the sync.
+    await follow(file, ['two'], { onSync: () => overwrite(file, 'FIRST') });
+    assert.deepEqual((await follow(file, ['three'])).expected, []);
+    await follow(file, ['four'], { onSync: () => overwrite(file, '?', fs.statSync(file).size - 1) })
+      // Its own line has lost its end by then.
+      .catch(() => undefined);
+    await append(file, ['five'], { files });
+    assert.match(readText(file), /omri: four\?\n\[[^\n]+ omri: five\n$/);
+  });
+
+  test('is opened anew after a batch during which its mode was changed', async () => {
+    const file = nameRoom('first\n');
+    await follow(file, ['one']);
+    await follow(file, ['two'], { onSync: () => fs.chmodSync(file, 0o444) });
+    assert.deepEqual((await follow(file, ['three'])).expected, []);
+  });
+
+  test('tells nothing where there is no disk to wait for', async () => {
+    const file = nameRoom('first\n');
+    await follow(file, ['one']);
+    assert.deepEqual((await follow(file, ['two'], { durable: false })).expected, []);
   });
 
   test('gets its gap where somebody left a line without an end', async () => {

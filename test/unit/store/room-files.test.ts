@@ -3,12 +3,15 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { mock, suite, test } from 'node:test';
-import { type Disk, realDisk } from '../../../lib/store/disk.ts';
+import { type Disk, realDisk, type Stat } from '../../../lib/store/disk.ts';
 import { MAX_KEPT_FILES, RoomFiles } from '../../../lib/store/room-files.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 
 const EXT4 = 0xef53;
 const NFS = 0x6969;
+
+/** What the disk says of a path, past what it is. */
+type Twist = (stat: Stat) => Partial<Stat>;
 
 interface Made {
   folder: string;
@@ -19,13 +22,17 @@ interface Made {
   open: Set<number>;
 }
 
-function makeFiles(type = EXT4): Made {
+function makeFiles(type = EXT4, twist: Twist = () => ({})): Made {
   const folder = makeTempFolder('room-files');
   const opened: string[] = [];
   const open = new Set<number>();
   const disk: Disk = {
     ...realDisk,
     statfsSync: () => ({ type }),
+    statSync: (path, options) => {
+      const stat = realDisk.statSync(path, options);
+      return stat && Object.assign(stat, twist(stat));
+    },
     openSync: (path, flags, mode) => {
       const fd = realDisk.openSync(path, flags, mode);
       opened.push(path);
@@ -111,6 +118,31 @@ suite('a room’s file', () => {
     assert.equal(made.opened.length, 5);
     assert.equal(made.open.size, 0);
     made.files.close();
+  });
+
+  test('is opened anew where its mode was changed, though no clock shows it', () => {
+    let mode: { mode?: number } = {};
+    const made = makeFiles(EXT4, ({ size }) => (size > 0 ? mode : {}));
+    append(made);
+    assert.equal(append(made), 'epoch');
+    mode = { mode: 0o100444 };
+    assert.equal(append(made), undefined);
+    made.files.close();
+  });
+
+  test('is not kept on another device than its folder’s', () => {
+    const made = makeFiles(EXT4, (stat) => (stat.isFile() ? {} : { dev: stat.dev + 1 }));
+    for (let batch = 0; batch < 5; batch += 1) assert.equal(append(made), undefined);
+    assert.equal(made.open.size, 0);
+    made.files.close();
+  });
+
+  test('is closed after a batch that ends after all were', () => {
+    const made = makeFiles();
+    const room = made.files.open(made.file);
+    made.files.close();
+    made.files.keep(made.file, room, room.state, 'epoch');
+    assert.equal(made.open.size, 0);
   });
 
   test('can’t be opened where it is a folder, and nothing stays open', () => {
