@@ -132,7 +132,9 @@ suite('a room’s queue', () => {
     const { commit, calls } = makeCommit();
     const queue = new AppendQueue(commit);
     let told = 0;
-    const count = (): void => void (told += 1);
+    const count = (): void => {
+      told += 1;
+    };
     const batch = Array.from({ length: MAX_EXPECTED + 5 }, () =>
       queue.append('r', say('1'), count),
     );
