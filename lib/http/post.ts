@@ -56,9 +56,8 @@ function toHead(
   const isPlainForm = prefersHtml(response.req.headers.accept);
   const Location = isPlainForm ? toPagePath(room) : toRoomPath(room);
   const length = String(Buffer.byteLength(line));
-  const cursorFields = ['Chat-Cursor', cursor, 'Location', Location];
-  const bodyFields = ['Content-Type', TEXT, 'Content-Length', length];
-  return [isPlainForm ? 303 : 201, [...cursorFields, ...bodyFields]];
+  const place = ['Chat-Cursor', cursor, 'Location', Location];
+  return [isPlainForm ? 303 : 201, place.concat('Content-Type', TEXT, 'Content-Length', length)];
 }
 
 /**

@@ -54,7 +54,7 @@ export class RoomFiles {
   /** @param folder where the rooms are */
   constructor(folder: string, disk: Disk) {
     this.#disk = disk;
-    this.#dev = isLocal(folder, disk) ? disk.statSync(folder, NO_THROW)?.dev : undefined;
+    this.#dev = findDevice(folder, disk);
     this.#timer = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
   }
 
@@ -134,6 +134,15 @@ export class RoomFiles {
   #close(file: string): void {
     tryClose(this.#kept.get(file)!.fd, this.#disk);
     this.#kept.delete(file);
+  }
+}
+
+/** @returns the folder's device, where files on it may be kept and that can be told */
+function findDevice(folder: string, disk: Disk): number | undefined {
+  try {
+    return isLocal(folder, disk) ? disk.statSync(folder, NO_THROW)?.dev : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -42,8 +42,8 @@ const defects: Record<string, Defect> = {
   },
   'a batch acknowledged before it is written': {
     file: 'store/append-queue',
-    from: 'const receipts = await this.#commit(room, entries);',
-    to: "const receipts = entries.map((entry) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, entries).catch(() => 0);",
+    from: 'const receipts = await this.#commit(room, entries, (expected) => tell(batch, expected));',
+    to: "const receipts = entries.map((entry) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, entries, () => 0).catch(() => 0);",
   },
 };
 

@@ -133,7 +133,7 @@ async function judge(trial: Trial, allowRefused: boolean): Promise<void> {
       .replace(/^by hand, no break\n|^\[2018-02-25 14:0\n/, '');
     const offset = text.length - foreign.length;
     const known = sent.map((one) => ({ ...one, end: (one.end ?? 0) - offset }));
-    const leniency = { allowStumps: allowRefused, allowRefused };
+    const leniency = { allowStumps: allowRefused, allowRefused, allowVanished: false };
     assert.deepEqual(findFaults(room, text.subarray(offset), known, leniency), [], room);
   }
   assert.equal((await read(trial, 'large'))?.length, LARGE_BYTES + 1);

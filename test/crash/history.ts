@@ -14,6 +14,9 @@ import { type Call, type Fault, type Lie, type Process, settle, World } from './
 /** Where the rooms are in every world. */
 export const FOLDER = '/data/rooms';
 
+/** A writer is at it for so long to take back what it could not sync. */
+const CUT_BACK_MS = 1000;
+
 const ROOMS = ['a', 'b', 'Tea & Cake'];
 const ERRNOS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EINTR', 'EACCES'];
 
@@ -79,6 +82,7 @@ class History {
   readonly #roomCount: number;
   #waiting = 0;
   #isUnsure = false;
+  #mayVanish = false;
   #isOver = false;
   #hadStump = false;
 
@@ -258,6 +262,7 @@ class History {
     if (process.callsLeft < 0) {
       this.counts.killed += 1;
       this.#hadStump = true;
+      if (this.#world.nowMs - process.failedSyncAtMs < CUT_BACK_MS) this.#mayVanish = true;
       this.#trace(`${process.name} dies at ${name} ${call.path}`);
       return { dies: this.#random.pick(['before', 'after']) };
     }
@@ -291,7 +296,11 @@ class History {
         fate: one.fate === 'waiting' ? 'unknown' : one.fate,
       })),
       shown: new Map(this.#shown),
-      leniency: { allowStumps: true, allowRefused: this.#isUnsure },
+      leniency: {
+        allowStumps: true,
+        allowRefused: this.#isUnsure,
+        allowVanished: this.#mayVanish,
+      },
     });
   }
 
@@ -313,7 +322,7 @@ class History {
     if (this.faults.length > 0) return;
     this.#can.fail = 0;
     this.#isOver = true;
-    const leniency = { allowStumps: this.#hadStump, allowRefused: false };
+    const leniency = { allowStumps: this.#hadStump, allowRefused: false, allowVanished: false };
     await this.#judgeRooms(this.#world, this.#sent, this.#shown, leniency, 'in the end', true);
   }
 
@@ -344,7 +353,8 @@ class History {
       const known = sent.filter((one) => one.room === room);
       for (const text of findFaults(room, before.text, known, leniency)) fault(`${room}: ${text}`);
       const seen = shown.get(room)?.text ?? Buffer.alloc(0);
-      if (!before.text.subarray(0, seen.length).equals(seen)) {
+      const isAsShown = before.text.subarray(0, seen.length).equals(seen);
+      if (!isAsShown && !leniency.allowVanished) {
         fault(`${room} lacks what readers were shown`);
       }
       const message = `<${this.#options.seed}.${isSameBoot ? 'end' : 'again'}.${room.length}>`;
@@ -378,7 +388,7 @@ class History {
   }
 }
 
-const anything: Leniency = { allowStumps: true, allowRefused: true };
+const anything: Leniency = { allowStumps: true, allowRefused: true, allowVanished: true };
 
 /** What a reader that comes now is shown, once it is shown anything. */
 async function see(world: World, process: Process, store: FileStore, room: string) {

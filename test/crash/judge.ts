@@ -22,6 +22,11 @@ export interface Shown {
 export interface Leniency {
   /** Stumps of unacknowledged messages may stand on lines of their own. */
   readonly allowStumps: boolean;
+  /**
+   * What readers were shown may be gone, where nobody was told that it is stored: its writer's sync
+   * failed, and it died before it took that back. The next sync says that all is well (fsync(2)).
+   */
+  readonly allowVanished: boolean;
   /** Refused messages may be back: the disk failed while they were taken away. */
   readonly allowRefused: boolean;
 }

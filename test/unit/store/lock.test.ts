@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
+import { type Disk, realDisk } from '../../../lib/store/disk.ts';
 import { type LockEvents, LockFolder } from '../../../lib/store/lock.ts';
 import { STALE_MS } from '../../../lib/store/lock-file.ts';
 import { listLocks, makeTempFolder } from '../../support/paths.ts';
@@ -18,14 +19,19 @@ interface Locks {
   broken: [name: string, baseBytes: number | undefined][];
 }
 
-function makeLocks(folder = makeTempFolder('lock'), events: Partial<LockEvents> = {}): Locks {
+function makeLocks(
+  folder = makeTempFolder('lock'),
+  events: Partial<LockEvents> = {},
+  disk = realDisk,
+): Locks {
   const waits: number[] = [];
   const broken: Locks['broken'] = [];
-  const locks = new LockFolder(folder, {
+  const called: LockEvents = {
     onWait: (waitMs) => waits.push(waitMs),
     onBreak: (name, baseBytes) => broken.push([name, baseBytes]),
     ...events,
-  });
+  };
+  const locks = new LockFolder(folder, called, disk);
   return { folder, locks, waits, broken };
 }
 
@@ -46,6 +52,32 @@ suite('a lock', () => {
     const { locks } = makeLocks();
     const held = [await locks.acquire('a'), await locks.acquire('b')];
     for (const one of held) one.release();
+    locks.close();
+  });
+
+  test('that could not be removed shares its file with no other', async () => {
+    let isStuck = true;
+    const disk: Disk = {
+      ...realDisk,
+      statfsSync: () => ({ type: 0xef53 }),
+      unlinkSync: (path) => {
+        if (isStuck && path.endsWith('.lock'))
+          throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        realDisk.unlinkSync(path);
+      },
+    };
+    const { folder, locks } = makeLocks(makeTempFolder('lock'), {}, disk);
+    const toInode = (name: string): number => fs.statSync(join(folder, `${name}.lock`)).ino;
+    await (await locks.acquire('a')).release();
+    assert.equal(fs.readFileSync(join(folder, 'a.lock'), 'utf8'), '', 'it is left empty');
+    isStuck = false;
+    const next = await locks.acquire('b');
+    assert.notEqual(toInode('b'), toInode('a'));
+    const inode = toInode('b');
+    await next.release();
+    await locks.acquire('c');
+    assert.equal(toInode('c'), inode, 'one that is gone gives its file to the next');
+    assert.equal(fs.readFileSync(join(folder, 'a.lock'), 'utf8'), '');
     locks.close();
   });
 

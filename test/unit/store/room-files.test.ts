@@ -137,6 +137,16 @@ suite('a room’s file', () => {
     made.files.close();
   });
 
+  test('is not kept where the folder’s device can’t be told', () => {
+    const made = makeFiles(EXT4, (stat) => {
+      if (!stat.isFile()) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      return {};
+    });
+    for (let batch = 0; batch < 5; batch += 1) assert.equal(append(made), undefined);
+    assert.equal(made.open.size, 0);
+    made.files.close();
+  });
+
   test('is closed after a batch that ends after all were', () => {
     const made = makeFiles();
     const room = made.files.open(made.file);
