@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import { formatCursor } from '../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../room/message.ts';
-import { endsWithBreak, locate, readEpoch } from './bytes.ts';
+import { endsWithBreak, locate, readEpoch, tryEpoch } from './bytes.ts';
 import { type Disk, realDisk, type Stat } from './disk.ts';
 import { syncFolder } from './durable.ts';
 import type { HeldLock } from './lock-file.ts';
@@ -102,19 +102,22 @@ async function tryAppend(
   try {
     if (written < bytes.length) throw toShortWriteError();
     const left = disk.fstatSync(fd);
-    let expected: Receipt[] | undefined;
+    let expected: Stored | undefined;
     if (options.durable) {
       await syncBatch(fd, file, baseBytes === 0, options, () => {
-        if (room.epoch === undefined) return;
-        expected = toReceipts(room.epoch, baseBytes, lines);
-        options.onExpected?.(expected);
+        const epoch = room.epoch ?? tryEpoch(fd, disk);
+        if (epoch === undefined) return;
+        const receipts = toReceipts(epoch, baseBytes + gap.length, lines);
+        expected = { receipts, epoch, after: left };
+        // Where others write as well they wait for the lock, and there is no time for that.
+        if (room.epoch !== undefined) options.onExpected?.(receipts);
       });
     }
     const found = await insist(() => locate(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
     const isAlone = left.size === baseBytes + bytes.length && isSameState(left, found.state);
+    if (isAlone && expected !== undefined) return expected;
     const after = isAlone ? left : undefined;
-    if (isAlone && expected !== undefined) return { receipts: expected, epoch: room.epoch!, after };
     const epoch = await insist(() => readEpoch(fd, disk));
     return { receipts: toReceipts(epoch, found.start + gap.length, lines), epoch, after };
   } catch (error) {

@@ -33,6 +33,15 @@ export function readEpoch(fd: number, disk: Disk = realDisk): string {
   return toEpoch(whole ? head : readAt(fd, 0, EPOCH_BYTES, disk));
 }
 
+/** {@link readEpoch}; `undefined` where it fails just now. */
+export function tryEpoch(fd: number, disk: Disk): string | undefined {
+  try {
+    return readEpoch(fd, disk);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Finds the end of the last complete line.
  *

@@ -3,9 +3,9 @@
  *
  * When the last writer of a file closes it, the file system gives up what it had set aside for its
  * growth; opening it again for the next batch costs more than the calls themselves. A kept file is
- * written to only where its path still shows the very state in which the last batch's write left it.
- * Whoever replaced it, cut it, wrote to it or took away its write permission since then changed that
- * state, and it is opened anew.
+ * written to only where it is still the one at its path, and nobody did more to it than write: not
+ * where somebody replaced it or took away its write permission. Where its state is the very one in
+ * which the last batch's write left it, it is also known how it begins and ends.
  *
  * Only on a file system of one host: elsewhere such a look may be out of date, and an open is not.
  */
@@ -105,12 +105,13 @@ export class RoomFiles {
     const kept = this.#kept.get(file);
     if (kept === undefined) return undefined;
     const state = this.#disk.statSync(file, NO_THROW);
-    if (state !== undefined && isUntouched(state, kept)) {
-      this.#kept.delete(file);
-      return { ...kept, state };
+    if (state === undefined || !isOpenTo(state, kept)) {
+      this.#close(file);
+      return undefined;
     }
-    this.#close(file);
-    return undefined;
+    this.#kept.delete(file);
+    const epoch = isSameState(state, kept.state) ? kept.epoch : undefined;
+    return { fd: kept.fd, state, mode: kept.mode, epoch };
   }
 
   #openAnew(file: string): RoomFile {
@@ -146,7 +147,12 @@ function findDevice(folder: string, disk: Disk): number | undefined {
   }
 }
 
-/** The mode apart: a clock that ticks slowly may give a change of it the time of a write. */
-function isUntouched(state: Stat, { state: left, mode }: Kept): boolean {
-  return state.dev === left.dev && state.mode === mode && isSameState(state, left);
+/**
+ * Whether a kept file may still be written to. What is done to a file and not written to it changes its
+ * second time alone. The mode apart: a clock that ticks slowly may give a change of it the time of a
+ * write.
+ */
+function isOpenTo(state: Stat, { state: left, mode }: Kept): boolean {
+  const isSameFile = state.dev === left.dev && state.ino === left.ino && state.mode === mode;
+  return isSameFile && (isSameState(state, left) || state.mtimeMs === state.ctimeMs);
 }

@@ -67,15 +67,37 @@ suite('a room’s file', () => {
     assert.equal(made.open.size, 0);
   });
 
+  const writers: Record<string, (file: string) => void> = {
+    'appended by hand': (file) => fs.appendFileSync(file, 'by hand'),
+    'cut it': (file) => fs.truncateSync(file, 3),
+    'wrote over it in place': (file) => {
+      const fd = fs.openSync(file, 'r+');
+      fs.writeSync(fd, 'LINE', 0);
+      fs.closeSync(fd);
+    },
+  };
+  for (const [what, write] of Object.entries(writers)) {
+    test(`is looked into anew where somebody ${what}`, () => {
+      const made = makeFiles();
+      append(made);
+      append(made);
+      write(made.file);
+      const text = fs.readFileSync(made.file, 'utf8');
+      assert.equal(append(made), undefined);
+      assert.equal(fs.readFileSync(made.file, 'utf8'), `${text}line\n`);
+      assert.equal(append(made), 'epoch');
+      assert.equal(made.opened.length, 1);
+      made.files.close();
+    });
+  }
+
   const hands: Record<string, (file: string) => void> = {
-    'somebody appended by hand': (file) => fs.appendFileSync(file, 'by hand'),
-    'somebody cut it': (file) => fs.truncateSync(file, 3),
     'somebody removed it': (file) => fs.rmSync(file),
     'an editor replaced it by its like': (file) => {
       fs.copyFileSync(file, `${file}~`);
       fs.renameSync(`${file}~`, file);
     },
-    'somebody wrote over it in place': (file) => {
+    'somebody wrote over it in place and hid that': (file) => {
       const fd = fs.openSync(file, 'r+');
       fs.writeSync(fd, 'LINE', 0);
       fs.closeSync(fd);
