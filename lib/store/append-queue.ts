@@ -15,7 +15,10 @@ export const MAX_BATCH_BYTES = 1 << 20;
 /** How many messages wait for one room before the next one is refused. */
 export const MAX_WAITING = 10_000;
 
-/** How many senders of a batch are told what is expected: a sync leaves time for about so many. */
+/** Senders of a smaller batch are not told what is expected: they hardly wait for each other. */
+export const MIN_EXPECTED = 8;
+
+/** How many senders of a batch are told that: a sync leaves time for about so many. */
 export const MAX_EXPECTED = 128;
 
 /** How many rooms commit at one time. */
@@ -137,6 +140,7 @@ export class AppendQueue {
 
 /** Tells what is expected; what a sender makes of it must not stop the batch. */
 function tell(batch: readonly Waiting[], expected: readonly Receipt[]): void {
+  if (batch.length < MIN_EXPECTED) return;
   for (const [index, { onExpected }] of batch.entries()) {
     if (index === MAX_EXPECTED) return;
     try {

@@ -10,6 +10,7 @@ import {
   MAX_COMMITS,
   MAX_EXPECTED,
   MAX_WAITING,
+  MIN_EXPECTED,
 } from '../../../lib/store/append-queue.ts';
 import type { Receipt } from '../../../lib/store/store.ts';
 
@@ -121,11 +122,26 @@ suite('a room’s queue', () => {
       queue.append('r', say('2')),
       queue.append('r', say('3'), (expected) => told.push(expected)),
     ];
+    while (receipts.length < MIN_EXPECTED) receipts.push(queue.append('r', say('more')));
     await settle();
     calls[0]!.expect();
     assert.deepEqual(told, [{ line: '3', cursor: 'r-0-2' }]);
     calls[0]!.finish();
     assert.equal((await Promise.all(receipts))[2], told[0], 'the very same receipt');
+  });
+
+  test('tells nothing in a small batch', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: Receipt[] = [];
+    const batch = Array.from({ length: MIN_EXPECTED - 1 }, () =>
+      queue.append('r', say('r'), (expected) => told.push(expected)),
+    );
+    await settle();
+    calls[0]!.expect();
+    assert.deepEqual(told, []);
+    calls[0]!.finish();
+    await Promise.all(batch);
   });
 
   test('tells no more senders than a sync leaves time for', async () => {
