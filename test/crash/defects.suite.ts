@@ -125,7 +125,7 @@ const hints: Record<string, number> = {
   'a failing close refusing what is stored': 32,
   'a lock kept that could not be looked at': 23,
   'a short write taken for a whole one': 55,
-  'a batch on disk given up because a look at it failed': 2052,
+  'a batch on disk given up because a look at it failed': 119,
   'a message acknowledged that its own lock still hides': 211,
 };
 
