@@ -130,7 +130,7 @@ export class Replier {
     return true;
   }
 
-  /** Gives it. @returns whether it could; not, where a drain has begun that its head does not tell of */
+  /** @returns whether a prepared answer is given; not, where its head tells nothing of a drain */
   sendPrepared(response: ServerResponse, body: string): boolean {
     if (response.shouldKeepAlive && this.#isDraining()) return false;
     this.#prepared.delete(response);

@@ -101,11 +101,11 @@ async function tryAppend(
   const written = disk.writeSync(fd, bytes);
   try {
     if (written < bytes.length) throw toShortWriteError();
-    const left = disk.fstatSync(fd);
+    const left = options.files.isKeeping ? disk.fstatSync(fd) : undefined;
     let expected: Stored | undefined;
     if (options.durable) {
       await syncBatch(fd, file, baseBytes === 0, options, () => {
-        const epoch = room.epoch ?? tryEpoch(fd, disk);
+        const epoch = left && (room.epoch ?? tryEpoch(fd, disk));
         if (epoch === undefined) return;
         const receipts = toReceipts(epoch, baseBytes + gap.length, lines);
         expected = { receipts, epoch, after: left };
@@ -115,7 +115,7 @@ async function tryAppend(
     }
     const found = await insist(() => locate(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
-    const isAlone = left.size === baseBytes + bytes.length && isSameState(left, found.state);
+    const isAlone = left?.size === baseBytes + bytes.length && isSameState(left, found.state);
     if (isAlone && expected !== undefined) return expected;
     const after = isAlone ? left : undefined;
     const epoch = await insist(() => readEpoch(fd, disk));

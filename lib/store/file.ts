@@ -77,7 +77,7 @@ export class FileStore implements Store {
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
     this.#inherited = new InheritedLocks(this.#locks);
-    this.#queue = new AppendQueue((...batch) => this.#commit(...batch));
+    this.#queue = new AppendQueue(this.#commit);
     const onStuck = (room: string): void => void this.#freeStuck(room);
     this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
   }
@@ -114,7 +114,7 @@ export class FileStore implements Store {
     this.#locks.close();
   }
 
-  async #commit(...[room, entries, onExpected]: Parameters<Commit>): Promise<Receipt[]> {
+  readonly #commit: Commit = async (room, entries, onExpected) => {
     const stem = toFileStem(room);
     try {
       const lock = await this.#acquire(stem);
@@ -134,7 +134,7 @@ export class FileStore implements Store {
     } catch (error) {
       throw this.#toServiceError(error);
     }
-  }
+  };
 
   /** Takes the room's lock, in a folder made anew where somebody removed it. */
   async #acquire(stem: string): Promise<HeldLock> {

@@ -26,8 +26,6 @@ export interface RoomFile {
   readonly fd: number;
   /** Its state now, before the batch. */
   readonly state: Stat;
-  /** Its mode when it was opened. */
-  readonly mode: number;
   /** The room's epoch where nothing happened since the last batch, which then ends with LF. */
   readonly epoch: string | undefined;
 }
@@ -36,6 +34,7 @@ export interface RoomFile {
 interface Kept {
   readonly fd: number;
   readonly state: Stat;
+  /** Its mode before the batch. */
   readonly mode: number;
   readonly epoch: string;
   isIdle: boolean;
@@ -58,6 +57,11 @@ export class RoomFiles {
     this.#timer = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
   }
 
+  /** Whether files are kept at all, so that it is worth a look how a batch left its own. */
+  get isKeeping(): boolean {
+    return this.#dev !== undefined;
+  }
+
   /**
    * Opens a room's file to append to it, making it where it does not exist.
    *
@@ -76,13 +80,12 @@ export class RoomFiles {
    * @param epoch the room's epoch
    */
   keep(file: string, room: RoomFile, state: Stat, epoch: string): void {
-    const { fd, mode } = room;
     // Another device: a mount that came later, or a link that leads elsewhere.
     if (this.#isClosed || state.dev !== this.#dev) {
       this.drop(room);
       return;
     }
-    this.#kept.set(file, { fd, state, mode, epoch, isIdle: false });
+    this.#kept.set(file, { fd: room.fd, state, mode: room.state.mode, epoch, isIdle: false });
     if (this.#kept.size <= MAX_KEPT_FILES) return;
     const [oldest] = this.#kept.keys();
     this.#close(oldest!);
@@ -111,14 +114,13 @@ export class RoomFiles {
     }
     this.#kept.delete(file);
     const epoch = isSameState(state, kept.state) ? kept.epoch : undefined;
-    return { fd: kept.fd, state, mode: kept.mode, epoch };
+    return { fd: kept.fd, state, epoch };
   }
 
   #openAnew(file: string): RoomFile {
     const fd = this.#disk.openSync(file, 'a+', 0o644);
     try {
-      const state = this.#disk.fstatSync(fd);
-      return { fd, state, mode: state.mode, epoch: undefined };
+      return { fd, state: this.#disk.fstatSync(fd), epoch: undefined };
     } catch (error) {
       tryClose(fd, this.#disk);
       throw error;

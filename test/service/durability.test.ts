@@ -1,9 +1,10 @@
 // Acknowledged means on disk (contract §1), seen in the system calls; and what a failing disk does.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { get, post, read } from '../support/http.ts';
+import { type Answer, ask, get, post, read } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { makeTempFolder } from '../support/paths.ts';
 import { pause, type Server, startServer, waitUntil } from '../support/server.ts';
@@ -143,4 +144,41 @@ suite('a disk that fails', { skip: need('linux', 'strace') }, () => {
       await Promise.all([server.stop(), other.stop()]);
     });
   }
+
+  test('to sync what many said at once: who is refused is not in the room, and the rest is', async () => {
+    const store = makeTempFolder('rooms');
+    const path = join(store, 'r.txt');
+    const inject = `inject=${syncs}:error=EIO:when=5+7`;
+    const wrapper = ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', inject];
+    const server = await startServer({ store, wrapper });
+    const toOffset = ({ headers }: Answer): number =>
+      Number(String(headers['chat-cursor']).split('-')[1]);
+    // Connections that stay open: what is said on them comes at once.
+    const agent = new Agent({ keepAlive: true });
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    const say = (body: string) =>
+      ask(server, { method: 'POST', path: '/chat/r', headers, body, agent });
+    let text = '';
+    // Whose answer was ready has it taken back, and the connection with it (decision 11).
+    let [takenBack, successes] = [0, 0];
+    for (let round = 0; takenBack === 0 || successes < 2; round += 1) {
+      assert.ok(round < 100, 'it goes on');
+      const sent = Array.from({ length: 40 }, (_, n) => `username=a&message=${round}+${n}`);
+      const answers = await Promise.all(sent.map(say));
+      const refused = answers.filter(({ status }) => status !== 201);
+      for (const { status, headers } of refused) {
+        assert.equal(status, 503);
+        assert.match(headers['retry-after'] ?? '', /^[1-9]\d*$/);
+      }
+      const stored = answers.filter(({ status }) => status === 201);
+      stored.sort((one, other) => toOffset(one) - toOffset(other));
+      text += stored.map((answer) => answer.text).join('');
+      assert.equal(readFileSync(path, 'utf8'), text);
+      assert.equal((await read(server, 'r')).text, text);
+      takenBack += refused.filter((answer) => answer.headers.connection === 'close').length;
+      if (refused.length === 0) successes += 1;
+    }
+    agent.destroy();
+    await server.stop();
+  });
 });

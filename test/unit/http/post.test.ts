@@ -87,6 +87,19 @@ async function send(posts: Posts, wire: Wire, count = 1): Promise<Waiting[]> {
   return posts.waiting.slice(from);
 }
 
+/** A message whose place is told, and all that its connection carries once the test has gone on. */
+async function followOne(
+  t: TestContext,
+  goOn: (told: Waiting, posts: Posts, wire: Wire) => void,
+): Promise<{ posts: Posts; text: string }> {
+  const posts = await serve(t);
+  const wire = await posts.open();
+  const [told] = await send(posts, wire);
+  told!.expect(here);
+  goOn(told!, posts, wire);
+  return { posts, text: await wire.waitForEnd() };
+}
+
 const countAnswers = (status: number): string =>
   `chat_http_requests_total{route="room",method="POST",status="${status}"} 1\n`;
 
@@ -110,12 +123,9 @@ suite('a message whose place is told beforehand', () => {
   });
 
   test('is refused all the same where the store fails, and the connection ends', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    told!.refuse(new ServiceError('unavailable', 'the disk is full; try again'));
-    const text = await wire.waitForEnd();
+    const { posts, text } = await followOne(t, (told) => {
+      told.refuse(new ServiceError('unavailable', 'the disk is full; try again'));
+    });
     assert.match(text, /^HTTP\/1\.1 503 Service Unavailable\r\n/);
     for (const field of [
       'Chat-Server: brave-otter \\(host\\)',
@@ -131,12 +141,7 @@ suite('a message whose place is told beforehand', () => {
   });
 
   test('is answered with the place that it has come to in the end', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    told!.store(elsewhere);
-    const text = await wire.waitForEnd();
+    const { posts, text } = await followOne(t, (told) => told.store(elsewhere));
     assert.match(text, /^HTTP\/1\.1 201 Created\r\n/);
     assert.match(text, /\r\nChat-Cursor: 4567abcd-62\r\n/);
     assert.match(text, /\r\nContent-Length: 31\r\n/);
@@ -146,25 +151,16 @@ suite('a message whose place is told beforehand', () => {
   });
 
   test('that is told anew is answered with what came true', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    told!.expect(elsewhere);
-    told!.store(elsewhere);
-    assert.match(
-      await wire.waitForEnd(),
-      /^HTTP\/1\.1 201 [\s\S]*\r\nChat-Cursor: 4567abcd-62\r\n/,
-    );
+    const { text } = await followOne(t, (told) => {
+      told.expect(elsewhere);
+      told.store(elsewhere);
+    });
+    assert.match(text, /^HTTP\/1\.1 201 [\s\S]*\r\nChat-Cursor: 4567abcd-62\r\n/);
   });
 
   test('and meets a fault of the server is answered with 500, and the fault is logged', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    told!.refuse(new Error('a bug'));
-    assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 500 /);
+    const { posts, text } = await followOne(t, (told) => told.refuse(new Error('a bug')));
+    assert.match(text, /^HTTP\/1\.1 500 /);
     assert.match(posts.log.join(''), /a bug/);
   });
 
@@ -184,13 +180,10 @@ suite('a message whose place is told beforehand', () => {
   });
 
   test('ends its connection where a drain has begun since', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    posts.drain();
-    told!.store(here);
-    const text = await wire.waitForEnd();
+    const { text } = await followOne(t, (told, posts) => {
+      posts.drain();
+      told.store(here);
+    });
     assert.match(text, /^HTTP\/1\.1 201 Created\r\n/);
     assert.match(text, /\r\nConnection: close\r\n/);
     assert.doesNotMatch(text, /keep-alive/i);
@@ -198,13 +191,10 @@ suite('a message whose place is told beforehand', () => {
   });
 
   test('where it is refused is the last on its connection: nothing sent after it is stored', async (t) => {
-    const posts = await serve(t);
-    const wire = await posts.open();
-    const [told] = await send(posts, wire);
-    told!.expect(here);
-    told!.refuse(new ServiceError('unavailable', 'no disk'));
-    wire.send(post);
-    const text = await wire.waitForEnd();
+    const { posts, text } = await followOne(t, (told, _, wire) => {
+      told.refuse(new ServiceError('unavailable', 'no disk'));
+      wire.send(post);
+    });
     assert.equal(text.split('HTTP/1.1 ').length, 2);
     await new Promise((resolve) => setTimeout(resolve, 100));
     assert.equal(posts.waiting.length, 1);
