@@ -106,10 +106,9 @@ test('what was said while the browser was offline is there once it is back', {
   await say(page, 'said offline');
   assert.deepEqual(await readPending(page), ['said offline']);
   await page.context().setOffline(false);
-  await waitForState(page, 'live');
-  await assertInStep(page, server.store, 'offline');
-  // What was said meanwhile waited, and goes by itself.
+  // What was said meanwhile waited, and goes by itself. Only then does the room stand still.
   await waitForText(page, 'said offline');
+  await waitForState(page, 'live');
   await assertInStep(page, server.store, 'offline');
   const said = readFile(server.store, 'offline').filter(
     ({ message }) => message === 'said offline',
