@@ -28,7 +28,7 @@ suite('nginx', () => {
   });
   afterEach(removeFakes);
 
-  /** Starts replicas that run the script, and waits until nginx has found each. */
+  /** Starts replicas that run the script, and waits until nginx has found each that runs by now. */
   async function startFakes(count: number): Promise<void> {
     for (let n = 0; n < count; n += 1) {
       const network = ['--network', `${testProject}_default`, '--network-alias', 'chat'];
@@ -39,7 +39,7 @@ suite('nginx', () => {
     await waitUntil('all fakes found', async () => {
       const answer = await get(stack, '/hello');
       if (answer.status === 200) found.add(answer.headers['chat-server']);
-      return found.size === count;
+      return found.size === fakes.length;
     });
   }
 
