@@ -1,6 +1,7 @@
 // The listening server: its limit, its protocol errors, and its drain.
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
+import { connect as connectNet } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
 import { Listener, type ListenerOptions } from '../../../lib/http/listener.ts';
 import { ask, openWire, type Wire } from '../../support/http.ts';
@@ -31,6 +32,17 @@ async function listen(t: TestContext, options: Partial<ListenerOptions> = {}): P
 function answer(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Length': 2 });
   response.end('ok');
+}
+
+/** Whether the system turns down who connects. */
+async function isRefused(port: number): Promise<boolean> {
+  try {
+    (await openWire({ port })).close();
+    return false;
+  } catch (error) {
+    assert.match(String(error), /ECONNREFUSED/);
+    return true;
+  }
 }
 
 /** Holds a refusal against what every answer carries. */
@@ -161,7 +173,7 @@ suite('a drain', () => {
     const drained = listener.drain(20_000).then(() => {
       isDrained = true;
     });
-    await assert.rejects(openWire({ port }), /ECONNREFUSED/);
+    await waitUntil('nobody is let in', () => isRefused(port));
     await pause(150);
     wire.send(request);
     await wire.waitFor(/ok.+ok$/s);
@@ -169,6 +181,37 @@ suite('a drain', () => {
     wire.close();
     await drained;
     assert.equal(listener.connectionCount, 0);
+  });
+
+  test('serves whom the system let in before it knew of the drain', async (t) => {
+    const { listener, port } = await listen(t);
+    const sockets = Array.from({ length: 20 }, () => connectNet(port, '127.0.0.1'));
+    const texts = sockets.map(async (socket) => {
+      socket.setEncoding('latin1').end(request);
+      return (await socket.toArray()).join('');
+    });
+    // Now they are connected, but nobody has accepted them.
+    await new Promise(process.nextTick);
+    assert.equal(listener.connectionCount, 0);
+    const drained = listener.drain(20_000);
+    for (const text of await Promise.all(texts)) assert.match(text, /ok$/);
+    await drained;
+    assert.ok(await isRefused(port));
+  });
+
+  test('lets nobody in for long, however busy it is', async (t) => {
+    const { listener, port } = await listen(t);
+    let isBusy = true;
+    const beBusy = (): void => {
+      const endMs = performance.now() + 2;
+      while (performance.now() < endMs);
+      if (isBusy) setImmediate(beBusy);
+    };
+    beBusy();
+    const drained = listener.drain(20_000);
+    await waitUntil('nobody is let in', () => isRefused(port));
+    isBusy = false;
+    await drained;
   });
 
   test('waits for an answer that is under way', async (t) => {
