@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
+import { toFriendlyName } from '../../lib/config.ts';
 import { get, post, read } from '../support/http.ts';
 import { waitUntil } from '../support/server.ts';
 import { type LiveStream, openLive } from '../support/sse.ts';
@@ -32,12 +33,11 @@ suite('three replicas behind nginx', () => {
 
   test('each names itself in Chat-Server, by a name and its host', async () => {
     const answers = await askEach(() => read(stack, 'general'));
-    const hosts = replicas.map(({ details }) => details.Config.Hostname).sort();
-    assert.equal(hosts.length, 3);
-    const named = [...answers.keys()].map((name) => /^\S+ \((.*)\)$/.exec(name)?.[1]).sort();
-    assert.deepEqual(named, hosts);
-    const names = new Set([...answers.keys()].map((name) => name.split(' ')[0]));
-    assert.equal(names.size, 3, `friendly names differ: ${[...names].join(', ')}`);
+    const hosts = replicas.map(({ details }) => details.Config.Hostname);
+    assert.equal(new Set(hosts).size, 3);
+    // Two hosts may come to have one friendly name; that is why the host is there as well.
+    const names = hosts.map((host) => `${toFriendlyName(host)} (${host})`);
+    assert.deepEqual([...answers.keys()].sort(), names.sort());
   });
 
   test('a message through each is seen through all, from its answer on', async () => {
