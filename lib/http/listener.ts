@@ -18,7 +18,6 @@ const DRAIN_LOOK_MS = 20;
 
 /** In a turn of the event loop that takes no longer hardly anybody can have come. */
 const SHORT_TURN_MS = 0.1;
-
 /** How long a drain waits for such a turn: a busy process may have none. */
 const MAX_TURNS_MS = 200;
 
@@ -38,6 +37,8 @@ export class Listener {
   readonly #sockets = new Map<Duplex, http.ServerResponse | undefined>();
   readonly #common: http.OutgoingHttpHeaders;
   readonly #maxConnections: number;
+  /** How many connections there ever were. */
+  #accepted = 0;
 
   constructor(options: ListenerOptions) {
     this.#common = options.common;
@@ -89,14 +90,14 @@ export class Listener {
   }
 
   /**
-   * Takes no new connection, and waits until the open ones are closed. An idle one stays open for a
-   * while: a proxy may be sending on it just now, and that request would be lost.
+   * Takes no new connection from soon on, and waits until the open ones are closed. An idle one stays
+   * open for a while: a proxy may be sending on it just now, and that request would be lost.
    *
    * @param graceMs after this time the connections that are left are closed
    */
   async drain(graceMs: number): Promise<void> {
     const begunMs = performance.now();
-    await endShortTurn();
+    await this.#letIn();
     // Not the HTTP server's close: since Node 19 that one closes idle connections.
     net.Server.prototype.close.call(this.#server);
     while (this.#sockets.size > 0 && performance.now() - begunMs < graceMs) {
@@ -105,11 +106,29 @@ export class Listener {
     this.#server.closeIdleConnections();
   }
 
+  /**
+   * Resolves just after a short turn of the event loop in which nobody came. Each turn accepts one of
+   * those whom the system has let in; who is left when the socket is closed is reset, and can't know
+   * what became of the request that was sent already.
+   */
+  async #letIn(): Promise<void> {
+    const begunMs = performance.now();
+    let isCalm = false;
+    // What is left of this turn accepts nobody.
+    await nextTurn();
+    while (!isCalm && performance.now() - begunMs < MAX_TURNS_MS) {
+      const [count, beganMs] = [this.#accepted, performance.now()];
+      await nextTurn();
+      isCalm = this.#accepted === count && performance.now() - beganMs < SHORT_TURN_MS;
+    }
+  }
+
   /** Puts a count before Node's own listener, which would serve every connection. */
   #limitConnections(): void {
     const [serve] = this.#server.listeners('connection');
     this.#server.removeAllListeners('connection');
     this.#server.on('connection', (socket: net.Socket) => {
+      this.#accepted += 1;
       if (this.#sockets.size >= this.#maxConnections) {
         this.#refuse(socket, 503);
         return;
@@ -155,23 +174,6 @@ export class Listener {
     if (status === 405) headers.Allow = 'GET, HEAD, POST';
     return { headers, body };
   }
-}
-
-/**
- * Resolves just after a short turn of the event loop. Each turn accepts whoever the system has let in.
- * Who comes after that, and before the socket is closed, is reset, and can't know what became of the
- * request that was sent already.
- */
-async function endShortTurn(): Promise<void> {
-  const begunMs = performance.now();
-  // What is left of this turn accepts nobody.
-  await nextTurn();
-  let turnMs: number;
-  do {
-    const beganMs = performance.now();
-    await nextTurn();
-    turnMs = performance.now() - beganMs;
-  } while (turnMs > SHORT_TURN_MS && performance.now() - begunMs < MAX_TURNS_MS);
 }
 
 /** A request line whose method Node's parser does not know (RFC 9112 §3). */

@@ -41,6 +41,21 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
       assert.deepEqual(server.stderr, []);
     });
 
+    test('serves everybody who had connected before, though nobody was accepted yet', async () => {
+      const server = await startServer();
+      server.signal('SIGSTOP');
+      const wires = await Promise.all(Array.from({ length: 50 }, () => openWire(server)));
+      const body = 'username=a&message=m';
+      const head = `POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n${type}`;
+      for (const wire of wires) wire.send(`${head}\r\n${body}`);
+      server.signal(name);
+      server.signal('SIGCONT');
+      for (const text of await Promise.all(wires.map((wire) => wire.waitForEnd()))) {
+        assert.match(text, /^HTTP\/1\.1 201 /);
+      }
+      assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+    });
+
     test('lets a request that is under way end well', async () => {
       const server = await startServer();
       const wire = await openWire(server);

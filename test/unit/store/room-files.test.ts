@@ -56,6 +56,12 @@ function append({ files, file }: Made, line = 'line\n', path = file): string | u
   return room.epoch;
 }
 
+function writeOver(file: string): void {
+  const fd = fs.openSync(file, 'r+');
+  fs.writeSync(fd, 'LINE', 0);
+  fs.closeSync(fd);
+}
+
 suite('a room’s file', () => {
   test('is made where there is none, and opened once for all batches', () => {
     const made = makeFiles();
@@ -70,11 +76,7 @@ suite('a room’s file', () => {
   const writers: Record<string, (file: string) => void> = {
     'appended by hand': (file) => fs.appendFileSync(file, 'by hand'),
     'cut it': (file) => fs.truncateSync(file, 3),
-    'wrote over it in place': (file) => {
-      const fd = fs.openSync(file, 'r+');
-      fs.writeSync(fd, 'LINE', 0);
-      fs.closeSync(fd);
-    },
+    'wrote over it in place': writeOver,
   };
   for (const [what, write] of Object.entries(writers)) {
     test(`is looked into anew where somebody ${what}`, () => {
@@ -98,9 +100,7 @@ suite('a room’s file', () => {
       fs.renameSync(`${file}~`, file);
     },
     'somebody wrote over it in place and hid that': (file) => {
-      const fd = fs.openSync(file, 'r+');
-      fs.writeSync(fd, 'LINE', 0);
-      fs.closeSync(fd);
+      writeOver(file);
       fs.utimesSync(file, 1, 1);
     },
     'its mode was changed': (file) => {
