@@ -1,17 +1,17 @@
 /** The front door: config, store, app, listen, drain. The only file that knows everyone. */
 import { existsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { type Config, ConfigError, readConfig, toNamedHome } from './lib/config.ts';
-import { type Home, showHome } from './lib/home.ts';
+import { type Config, ConfigError, readConfig, toNamedHome } from './lib/config/config.ts';
+import { type Home, showHome } from './lib/config/store-address.ts';
 import { createApp } from './lib/http/app.ts';
-import { Assets } from './lib/http/assets.ts';
 import { Listener } from './lib/http/listener.ts';
-import { Replier } from './lib/http/reply.ts';
-import { Live } from './lib/live.ts';
-import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/log.ts';
-import { Registry } from './lib/metrics.ts';
-import type { Archive } from './lib/migrate.ts';
-import { FileStore } from './lib/store/file.ts';
+import { Replier } from './lib/http/response/reply.ts';
+import { Assets } from './lib/http/routes/assets.ts';
+import { Live } from './lib/live/hub.ts';
+import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/ops/log.ts';
+import { Registry } from './lib/ops/metrics.ts';
+import type { Archive } from './lib/store/archive.ts';
+import { FileStore } from './lib/store/folder/folder-store.ts';
 import type { Store } from './lib/store/store.ts';
 
 /** How long connections may stay open after SIGTERM, and after SIGINT from somebody who waits. */
@@ -76,7 +76,7 @@ async function openStore(config: Config, log: Log, registry: Registry): Promise<
     if (database === undefined) {
       return new FileStore({ folder, durable: durability === 'disk', log, registry });
     }
-    const { DatabaseStore } = await import('./lib/store/mysql.ts');
+    const { DatabaseStore } = await import('./lib/store/mysql/mysql-store.ts');
     return await DatabaseStore.open({ address: database, log, registry });
   } catch (error) {
     const right = database === undefined ? '; it takes a folder that can be written to' : '';
@@ -89,8 +89,8 @@ async function copyRooms(from: string, to: string): Promise<void> {
   const config = orExit(() => readConfig());
   const [source, target] = orExit(() => [toNamedHome('FROM', from), toNamedHome('TO', to)]);
   if (showHome(source!) === showHome(target!)) exitWith('FROM and TO are the same', BAD_VALUE);
-  const { migrate } = await import('./lib/migrate.ts');
-  const { createReporter, showSummary } = await import('./lib/migrate-report.ts');
+  const { migrate } = await import('./lib/migrate/migrate.ts');
+  const { createReporter, showSummary } = await import('./lib/migrate/progress.ts');
   const archives: Archive[] = [];
   try {
     archives.push(await openArchive(source!, config, true), await openArchive(target!, config));
@@ -113,11 +113,11 @@ async function openArchive(
   const parts = { log: new Log(level === 'debug' ? level : 'error'), registry: new Registry() };
   try {
     if (home.kind === 'database') {
-      const { DatabaseStore } = await import('./lib/store/mysql.ts');
+      const { DatabaseStore } = await import('./lib/store/mysql/mysql-store.ts');
       return await DatabaseStore.open({ address: home.address, ...parts });
     }
     if (mustExist && !existsSync(home.folder)) throw new Error('there is no such folder');
-    const { FileArchive } = await import('./lib/store/file-archive.ts');
+    const { FileArchive } = await import('./lib/store/folder/archive.ts');
     return new FileArchive({ folder: home.folder, durable: true, ...parts });
   } catch (error) {
     throw new ConfigError(`${showHome(home)}: ${(error as Error).message}`);

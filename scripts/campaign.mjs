@@ -1,4 +1,4 @@
 // npm run test:campaign -- --minutes N
 import { runBuilt } from './built.mjs';
 
-runBuilt('test/campaign/main.js');
+runBuilt('test/faults/campaign/main.js');

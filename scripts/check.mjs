@@ -1,5 +1,5 @@
 // npm run check: format, lint and the types of the server and of the browser's code. The rules of
-// the house that no tool knows are a test: test/tidy.test.ts.
+// the house that no tool knows are a test: test/house/house.test.ts.
 import { installPackages, isMain, listFiles, programOf, root, run } from './lib.mjs';
 
 /** Runs every check and gives whether all passed. */

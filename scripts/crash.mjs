@@ -2,4 +2,4 @@
 // that fails is printed and can be told again with --seed.
 import { runBuilt } from './built.mjs';
 
-runBuilt('test/crash/main.js');
+runBuilt('test/faults/crash/main.js');

@@ -2,4 +2,4 @@
 // power loss and the campaign see each of them. Takes minutes, so it is no part of npm test.
 import { runSuites } from './built.mjs';
 
-runSuites(['test/crash/defects.suite.js', 'test/campaign/defects.suite.js']);
+runSuites(['test/faults/crash/defects.suite.js', 'test/faults/campaign/defects.suite.js']);

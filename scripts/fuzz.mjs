@@ -1,4 +1,4 @@
 // npm run test:fuzz -- --minutes N
 import { runBuilt } from './built.mjs';
 
-runBuilt('test/fuzz/main.js');
+runBuilt('test/faults/fuzz/main.js');

@@ -1,21 +1,21 @@
-import { offsetOf, room, textPath } from './address.js';
-import { clock } from './clock.js';
-import { composer } from './composer.js';
-import { connection } from './connection.js';
-import { byId, on, toast } from './dom.js';
-import './finder.js';
-import { identity } from './identity.js';
-import './keys.js';
-import { parseLine } from './line.js';
-import { log } from './log.js';
-import { notifier } from './notify.js';
-import { outbox } from './outbox.js';
-import { rooms } from './rooms.js';
-import { rows } from './rows.js';
-import { scroll } from './scroll.js';
-import { servers } from './servers.js';
-import { unread } from './unread.js';
-import { view } from './view.js';
+import { byId, on, toast } from './lib/dom.js';
+import { offsetOf, room, textPath } from './model/address.js';
+import { clock } from './model/clock.js';
+import { composer } from './panels/composer.js';
+import { connection } from './sync/connection.js';
+import './panels/finder.js';
+import { identity } from './panels/identity.js';
+import './messages/keys.js';
+import { rows } from './messages/rows.js';
+import { scroll } from './messages/scroll.js';
+import { unread } from './messages/unread.js';
+import { view } from './messages/view.js';
+import { parseLine } from './model/line.js';
+import { notifier } from './panels/notify.js';
+import { rooms } from './panels/rooms.js';
+import { servers } from './panels/servers.js';
+import { log } from './sync/log.js';
+import { outbox } from './sync/outbox.js';
 
 /** The page of one room: introduces its parts to each other. */
 

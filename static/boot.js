@@ -1,4 +1,4 @@
-import { tabMemory } from './storage.js';
+import { tabMemory } from './lib/storage.js';
 
 /**
  * Starts the page. Where a module is lost on the way (the network changes, the server restarts) it

@@ -1,18 +1,18 @@
 /** The one request handler: route, method, room, handler, and the one error boundary. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
-import type { Log } from '../log.ts';
-import type { Registry } from '../metrics.ts';
-import { type Assets, PAGE } from './assets.ts';
-import { matchesTag } from './conditional.ts';
-import { acceptsEvents } from './negotiate.ts';
-import { createObserver } from './observe.ts';
-import { countHosts } from './origin.ts';
-import { postMessage } from './post.ts';
+import type { Log } from '../ops/log.ts';
+import type { Registry } from '../ops/metrics.ts';
+import { matchesTag } from './request/conditional.ts';
+import { acceptsEvents } from './request/negotiate.ts';
+import { countHosts } from './request/origin.ts';
+import { type Looks, Turn } from './request-batch.ts';
+import { createObserver } from './request-metrics.ts';
 import { ALLOWED, findTarget, type Target } from './router.ts';
-import { followRoom, type StreamParts, streamRoom } from './stream.ts';
-import { getText, type TextParts } from './text.ts';
-import { type Looks, Turn } from './turn.ts';
+import { type Assets, PAGE } from './routes/assets.ts';
+import { getText, type TextParts } from './routes/get-room.ts';
+import { postMessage } from './routes/post-message.ts';
+import { followRoom, type StreamParts, streamRoom } from './routes/stream-room.ts';
 
 /** What the handler is made of. */
 export interface AppParts extends StreamParts, TextParts {

@@ -4,8 +4,8 @@ import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Handler } from './app.ts';
-import { endWith, toRaw } from './raw.ts';
-import { IDLE_MS } from './reply.ts';
+import { endWith, toRaw } from './response/raw.ts';
+import { IDLE_MS } from './response/reply.ts';
 
 /** How many connections are open at a time. */
 export const MAX_CONNECTIONS = 10_000;

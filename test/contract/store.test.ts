@@ -2,11 +2,11 @@
 // Two stores on one home are two replicas.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
-import { findPart } from '../../lib/lines.ts';
+import { findPart } from '../../lib/room/line-reader.ts';
 import { formatLine, parseLine } from '../../lib/room/message.ts';
 import type { RoomView, Store } from '../../lib/store/store.ts';
 import { pause, waitUntil } from '../support/server.ts';
-import { type HomeKind, listHomeKinds, openStore, type TestHome } from './homes.ts';
+import { type HomeKind, listHomeKinds, openStore, type TestHome } from './stores.ts';
 
 const LF = 0x0a;
 

@@ -2,8 +2,8 @@
 // service comes back by itself.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
-import { toHome } from '../../lib/home.ts';
-import { loadDriver } from '../../lib/store/mysql-driver.ts';
+import { toHome } from '../../lib/config/store-address.ts';
+import { loadDriver } from '../../lib/store/mysql/driver.ts';
 import { engines } from '../support/databases.ts';
 import { get, post, read } from '../support/http.ts';
 import { need } from '../support/need.ts';

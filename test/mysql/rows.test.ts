@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { showHome, toHome } from '../../lib/home.ts';
+import { showHome, toHome } from '../../lib/config/store-address.ts';
 import { formatLine } from '../../lib/room/message.ts';
-import { MAX_ROW_BYTES, toBytes, toRows } from '../../lib/store/mysql-lines.ts';
+import { MAX_ROW_BYTES, toBytes, toRows } from '../../lib/store/mysql/rows.ts';
 
 suite('bytes become rows and come back the same', () => {
   const messages = fc

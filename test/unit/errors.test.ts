@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ServiceError, toErrno } from '../../lib/errors.ts';
-import { STATUS } from '../../lib/http/reply.ts';
+import { STATUS } from '../../lib/http/response/reply.ts';
 
 test('an expected failure has its kind, its words and what lies beneath', () => {
   const cause = new Error('beneath');

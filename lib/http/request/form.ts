@@ -1,0 +1,124 @@
+/** A request's form: its body by limit and deadline, its two fields. */
+import type { IncomingMessage } from 'node:http';
+import { ServiceError } from '../../errors.ts';
+import { chain } from '../chain.ts';
+import { parseMultipart } from './multipart.ts';
+import { parseMediaType } from './negotiate.ts';
+import { type Fields, parseUrlencoded } from './urlencoded.ts';
+
+/** The largest body, in bytes. */
+export const MAX_BODY_BYTES = 65_536;
+
+/** How long a body may take from the end of its request's header on. */
+export const BODY_TIMEOUT_MS = 10_000;
+
+const URLENCODED = 'application/x-www-form-urlencoded';
+
+/** What a form says; a field that did not come is `undefined`. */
+export interface MessageForm {
+  readonly username: string | undefined;
+  readonly message: string | undefined;
+}
+
+/**
+ * Reads the form of a request.
+ *
+ * @param request its body is not read where the header alone tells that it is refused
+ * @param onBody called before the body is read, so that a client that waits for it is told to go on
+ * @returns a promise where the body is still on its way
+ * @throws ServiceError `media-type`, `too-large`, `timeout` or `bad-request`
+ */
+export function readForm(
+  request: IncomingMessage,
+  onBody: () => void,
+): MessageForm | Promise<MessageForm> {
+  const parse = pickParser(request);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw toTooLarge();
+  onBody();
+  return chain(readBody(request), (body) => toForm(parse(body)));
+}
+
+function toForm(fields: Fields): MessageForm {
+  return {
+    username: findField(fields, 'username'),
+    // The handed-out clients send `msg`.
+    message: findField(fields, 'message') ?? findField(fields, 'msg'),
+  };
+}
+
+function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
+  // What browsers and the handed-out clients send, letter for letter.
+  if (headers['content-type'] === URLENCODED && headers['content-encoding'] === undefined) {
+    return parseUrlencoded;
+  }
+  const media = parseMediaType(headers['content-type'] ?? '');
+  const coding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (coding === 'identity' || coding === '') {
+    if (media?.type === URLENCODED) return parseUrlencoded;
+    if (media?.type === 'multipart/form-data') {
+      return (body) => parseMultipart(body, media.parameters.get('boundary'));
+    }
+  }
+  throw new ServiceError(
+    'media-type',
+    'send the form as application/x-www-form-urlencoded or multipart/form-data, uncompressed',
+  );
+}
+
+/**
+ * Most forms come in one packet with their header, and then Node has all of them by the end of the
+ * turn: those need no listeners and no timer.
+ */
+function readBody(request: IncomingMessage): Buffer | Promise<Buffer> {
+  const length = Number(request.headers['content-length']);
+  const isHere = request.complete && request.readableLength === length && length > 0;
+  const body: Buffer | null = isHere ? request.read() : null;
+  return body ?? readSlowBody(request);
+}
+
+/** @returns the body's bytes; never more than {@link MAX_BODY_BYTES} are kept */
+function readSlowBody(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let sizeBytes = 0;
+    const fail = (error: unknown): void => {
+      stop();
+      request.pause();
+      reject(error);
+    };
+    const timer = setTimeout(() => fail(toTimeout()), BODY_TIMEOUT_MS);
+    const onData = (chunk: Buffer): void => {
+      sizeBytes += chunk.length;
+      if (sizeBytes > MAX_BODY_BYTES) fail(toTooLarge());
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => {
+      stop();
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+    };
+    const onClose = (): void =>
+      fail(new ServiceError('bad-request', 'the body was cut off; send all of it'));
+    const stop = (): void => {
+      clearTimeout(timer);
+      request.off('data', onData).off('end', onEnd).off('close', onClose);
+    };
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+    // Who went away before this turn's end is not heard of again.
+    if (request.closed) onClose();
+  });
+}
+
+function findField(fields: Fields, name: string): string | undefined {
+  return fields.find(([key]) => key === name)?.[1];
+}
+
+function toTooLarge(): ServiceError {
+  return new ServiceError(
+    'too-large',
+    `the body is too large; it takes at most ${MAX_BODY_BYTES} bytes`,
+  );
+}
+
+function toTimeout(): ServiceError {
+  return new ServiceError('timeout', 'the body took longer than 10 s; send it faster');
+}

@@ -1,0 +1,200 @@
+/** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
+import path from 'node:path';
+import { type Disk, realDisk } from '../../disk/disk.ts';
+import { makeFolders, probeFolder, settleDead } from '../../disk/durability.ts';
+import { toErrno } from '../../errors.ts';
+import type { HeldLock } from '../../lock/held-lock.ts';
+import { LockFolder } from '../../lock/lock.ts';
+import type { Log } from '../../ops/log.ts';
+import type { Registry } from '../../ops/metrics.ts';
+import type { Entry } from '../../room/message.ts';
+import { toFileStem } from '../../room/name.ts';
+import { AppendQueue, type Commit } from '../group-commit.ts';
+import { toRefusal } from '../refusal.ts';
+import type { OnExpected, Receipt, RoomView, Store } from '../store.ts';
+import { type Counts, toCounts } from '../store-metrics.ts';
+import { type AppendOptions, appendBatch } from './append.ts';
+import { InheritedLocks } from './inherited.ts';
+import { RoomFiles } from './open-files.ts';
+import { OwnWrites } from './own-writes.ts';
+import { Views } from './snapshot.ts';
+import { watchFolder } from './watch.ts';
+
+/** The folder inside the rooms' folder that the locks are in. */
+const LOCKS = '.locks';
+
+/** What a folder store is made of. */
+export interface FileStoreOptions {
+  /** The rooms' folder, an absolute path. */
+  readonly folder: string;
+  /** Whether a message is acknowledged only when it is on disk. */
+  readonly durable: boolean;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** The disk; the system's own unless told. */
+  readonly disk?: Disk;
+}
+
+/** Rooms as files in a folder that any number of processes share. */
+export class FileStore implements Store {
+  readonly description: string;
+  readonly #folder: string;
+  readonly #disk: Disk;
+  readonly #log: Log;
+  readonly #locks: LockFolder;
+  readonly #inherited: InheritedLocks;
+  readonly #views: Views;
+  readonly #queue: AppendQueue;
+  readonly #append: AppendOptions;
+  readonly #count: Counts;
+  readonly #ownWrites = new OwnWrites();
+
+  /**
+   * Opens a folder, making it where it is missing.
+   *
+   * @throws the system's error where the folder can't be made or written to
+   */
+  constructor(options: FileStoreOptions) {
+    this.#folder = options.folder;
+    this.#disk = options.disk ?? realDisk;
+    this.description = options.folder;
+    this.#log = options.log;
+    makeFolders(options.folder, LOCKS, this.#disk);
+    const count = toCounts(options.registry);
+    this.#count = count;
+    this.#append = {
+      durable: options.durable,
+      onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
+      onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
+      disk: this.#disk,
+      files: new RoomFiles(options.folder, this.#disk),
+    };
+    const events = {
+      onWait: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
+      onBreak: (name: string, baseBytes: number | undefined): void =>
+        this.#settleDead(name, baseBytes),
+    };
+    this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
+    this.#locks.sweep();
+    this.#inherited = new InheritedLocks(this.#locks);
+    this.#queue = new AppendQueue(this.#commit);
+    const onStuck = (room: string): void => void this.#freeStuck(room);
+    this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
+  }
+
+  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
+    return this.#queue.append(room, entry, onExpected);
+  }
+
+  etag(room: string): string | Promise<string> {
+    return this.#look(room, () => this.#views.etag(room));
+  }
+
+  view(room: string): RoomView | Promise<RoomView> {
+    return this.#look(room, () => this.#views.view(room));
+  }
+
+  watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
+    const toTag = (room: string): string => this.#views.etag(room);
+    return watchFolder(this.#folder, rooms, toTag, this.#ownWrites.filter(onChange));
+  }
+
+  async check(): Promise<void> {
+    try {
+      makeFolders(this.#folder, LOCKS, this.#disk);
+      await probeFolder(this.#folder, LOCKS, this.#disk);
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.idle();
+    this.#append.files.close();
+    this.#locks.close();
+  }
+
+  readonly #commit: Commit = async (room, entries, onExpected) => {
+    const stem = toFileStem(room);
+    try {
+      const lock = await this.#acquire(stem);
+      let isStored = false;
+      this.#ownWrites.begin(room);
+      try {
+        const file = `${this.#folder}${path.sep}${stem}.txt`;
+        const receipts = await appendBatch(file, lock, entries, { ...this.#append, onExpected });
+        this.#countBatch(receipts);
+        isStored = true;
+        return receipts;
+      } finally {
+        // Not before readers see it is a message acknowledged.
+        await lock.release();
+        this.#ownWrites.end(room, isStored);
+      }
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  };
+
+  /** Takes the room's lock, in a folder made anew where somebody removed it. */
+  async #acquire(stem: string): Promise<HeldLock> {
+    try {
+      return await this.#locks.acquire(stem);
+    } catch (error) {
+      if (toErrno(error) !== 'ENOENT') throw error;
+      makeFolders(this.#folder, LOCKS, this.#disk);
+      return this.#locks.acquire(stem);
+    }
+  }
+
+  /** Makes durable what a dead writer left, before its lock goes and readers see it. */
+  #settleDead(name: string, baseBytes: number | undefined): void {
+    this.#count.broken.add();
+    this.#log.warn('broke the lock of a dead writer', { file: name });
+    if (!this.#append.durable) return;
+    settleDead(path.join(this.#folder, `${name}.txt`), baseBytes, this.#disk);
+  }
+
+  /** Frees a room whose writer died, though nobody writes to it now. */
+  async #freeStuck(room: string): Promise<void> {
+    try {
+      await (await this.#acquire(toFileStem(room))).release();
+    } catch (error) {
+      this.#log.warn('a dead writer still holds a room', { room, error });
+    }
+  }
+
+  #countBatch(receipts: readonly Receipt[]): void {
+    this.#count.batches.observe(receipts.length);
+    this.#count.messages.add(receipts.length);
+    this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+  }
+
+  #look<T>(room: string, look: () => T): T | Promise<T> {
+    try {
+      return this.#inherited.has(toFileStem(room)) ? this.#lookLater(room, look) : look();
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  /** Looks once it is known whether the room's lock is a living one. */
+  async #lookLater<T>(room: string, look: () => T): Promise<T> {
+    try {
+      await (await this.#acquire(toFileStem(room))).release();
+      return look();
+    } catch (error) {
+      throw this.#toServiceError(error);
+    }
+  }
+
+  /** The system's errors become a refusal with their code; everything else is a bug and stays. */
+  #toServiceError(error: unknown): unknown {
+    const refusal = toRefusal(error);
+    if (refusal !== error) {
+      this.#count.errors.add();
+      this.#log.error('the folder failed', { error });
+    }
+    return refusal;
+  }
+}

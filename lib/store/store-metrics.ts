@@ -1,0 +1,19 @@
+/** What a store counts, for the metrics page. */
+import { COUNT_BOUNDS, type Registry, SECONDS_BOUNDS } from '../ops/metrics.ts';
+
+/** The counters and histograms of a store. */
+export interface Counts extends ReturnType<typeof toCounts> {}
+
+/** Registers a store's metrics. */
+export function toCounts(registry: Registry) {
+  const seconds = SECONDS_BOUNDS;
+  return {
+    messages: registry.counter('chat_messages_stored_total', 'Messages stored.'),
+    bytes: registry.counter('chat_bytes_stored_total', 'Bytes of lines stored.'),
+    batches: registry.histogram('chat_batch_messages', 'Messages a batch.', COUNT_BOUNDS),
+    syncs: registry.histogram('chat_fsync_seconds', 'Time of a sync to disk.', seconds),
+    lockWaits: registry.histogram('chat_lock_wait_seconds', 'Time until a lock was had.', seconds),
+    broken: registry.counter('chat_stale_locks_broken_total', 'Locks of dead writers broken.'),
+    errors: registry.counter('chat_store_errors_total', 'Failures of the store.'),
+  };
+}

@@ -1,0 +1,18 @@
+import { byId, on } from '../lib/dom.js';
+
+const scroller = byId('scroller');
+
+// The arrow keys walk from message to message, so that each one's link can be reached without the
+// Tab key passing through all of them.
+on(scroller, 'keydown', (event) => {
+	const step = { ArrowUp: -1, ArrowDown: 1 }[String(event.key)];
+	const links = [...scroller.querySelectorAll('a.time')];
+	const { bottom } = scroller.getBoundingClientRect();
+	const at = links.indexOf(/** @type {Element} */ (event.target));
+	const last = links.findLast((link) => link.getBoundingClientRect().bottom <= bottom);
+	const next = at < 0 ? last : links[at + (step ?? 0)];
+	if (!step || event.altKey || !(next instanceof HTMLElement)) return;
+	event.preventDefault();
+	next.focus({ preventScroll: true });
+	next.closest('.row')?.scrollIntoView({ block: 'nearest' });
+});

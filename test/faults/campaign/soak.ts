@@ -1,0 +1,129 @@
+// A soak: one server under mixed load for as long as it is told, with its memory and handles
+// measured all along, and once more when everybody is gone.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { MAX_KEPT_FILES } from '../../../lib/store/folder/open-files.ts';
+import { MAX_COMMITS } from '../../../lib/store/group-commit.ts';
+import { get, post, read } from '../../support/http.ts';
+import { makeTempFolder } from '../../support/paths.ts';
+import { pause, type Server, startServer } from '../../support/server.ts';
+import { Follower, RoomRecord } from './reader.ts';
+
+/** What a moment of the soak looked like. */
+export interface Sample {
+  readonly memoryBytes: number;
+  readonly handleCount: number;
+}
+
+export interface SoakResult {
+  readonly samples: Sample[];
+  readonly faults: string[];
+  readonly messageCount: number;
+}
+
+/** How much more than after its warm-up a server may have in the end. */
+const MAX_GROWTH_BYTES = 48 << 20;
+const MAX_GROWTH_HANDLES = 10;
+
+/** Soaks for so long; the first fifth is its warm-up. */
+export async function runSoak(
+  durationMs: number,
+  onSample: (sample: Sample) => void = () => undefined,
+): Promise<SoakResult> {
+  const server = await startServer({
+    store: makeTempFolder('soak'),
+    env: { CHAT_LOG: 'warn' },
+  });
+  await get(server, '/chat/warm');
+  const before = sample(server);
+  const samples: Sample[] = [];
+  const endMs = performance.now() + durationMs;
+  const isOver = (): boolean => performance.now() > endMs;
+  const counts = { messages: 0 };
+  const faults: string[] = [];
+  const people = Array.from({ length: 16 }, (_, n) => talk(server, n, isOver, counts, faults));
+  const watchers = Array.from({ length: 8 }, (_, n) => comeAndGo(server, n, isOver, faults));
+  while (!isOver()) {
+    await pause(Math.min(5000, durationMs / 20));
+    samples.push(sample(server));
+    onSample(samples.at(-1)!);
+  }
+  await Promise.all([...people, ...watchers]);
+  for (let n = 0; n < 50 && sample(server).handleCount > before.handleCount; n += 1)
+    await pause(100);
+  faults.push(...judge(before, samples, sample(server), server));
+  await server.kill();
+  return { samples, faults, messageCount: counts.messages };
+}
+
+function judge(before: Sample, samples: Sample[], after: Sample, server: Server): string[] {
+  const faults: string[] = [];
+  const warm = samples.slice(Math.floor(samples.length / 5));
+  const half = Math.floor(warm.length / 2);
+  const growth = median(warm.slice(half)) - median(warm.slice(0, half));
+  if (growth > MAX_GROWTH_BYTES) faults.push(`memory grew by ${growth} bytes`);
+  const handles = after.handleCount - before.handleCount;
+  if (handles > MAX_GROWTH_HANDLES) faults.push(`${handles} handles are left open`);
+  for (const line of server.stdout) if (/ (error|warn) /.test(line)) faults.push(`log: ${line}`);
+  for (const line of server.stderr) faults.push(`standard error: ${line}`);
+  return faults;
+}
+
+function median(samples: Sample[]): number {
+  const sorted = samples.map(({ memoryBytes }) => memoryBytes).sort((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+function sample({ pid }: Server): Sample {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const memoryBytes = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+  const handles = readdirSync(`/proc/${pid}/fd`).map((fd) => tryReadLink(`/proc/${pid}/fd/${fd}`));
+  const locks = handles.filter((target) => target.endsWith('.own')).length;
+  const rooms = handles.filter((target) => target.endsWith('.txt')).length;
+  // Some stay open for a reason, and no more than so many: behind locks, and of rooms that are written to.
+  const kept = Math.min(locks, MAX_COMMITS) + Math.min(rooms, MAX_KEPT_FILES);
+  return { memoryBytes, handleCount: handles.length - kept };
+}
+
+/** @returns what a handle is of; nothing where it was closed meanwhile */
+function tryReadLink(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return '';
+  }
+}
+
+/** Writes, reads the tail, and now and then a whole room; rooms come and go. */
+async function talk(
+  server: Server,
+  n: number,
+  isOver: () => boolean,
+  counts: { messages: number },
+  faults: string[],
+): Promise<void> {
+  for (let count = 0; !isOver(); count += 1) {
+    const room = `room ${(n + (count >> 7)) % 50}`;
+    const given = await post(server, room, { username: `u${n}`, message: `${count}` });
+    if (given.status !== 201) faults.push(`a post was answered ${given.status}`);
+    counts.messages += 1;
+    const headers = count % 10 === 0 ? {} : { range: 'bytes=-4096' };
+    if (count % 3 === 0) await read(server, room, headers);
+    await pause(5);
+  }
+}
+
+/** Opens a stream, reads it for a while, leaves, and opens the next one. */
+async function comeAndGo(
+  server: Server,
+  n: number,
+  isOver: () => boolean,
+  faults: string[],
+): Promise<void> {
+  for (let count = n; !isOver(); count += 1) {
+    const record = new RoomRecord(`room ${count % 50}`);
+    const follower = new Follower(record, () => server, `watcher ${n}`);
+    await pause(500 + (count % 7) * 300);
+    await follower.stop();
+    faults.push(...record.faults);
+  }
+}

@@ -1,0 +1,444 @@
+// One seeded history: processes that write and read, die, stand still and come back on one disk;
+// at its steps the images that a power loss may leave, each recovered from and judged.
+import { ServiceError } from '../../../lib/errors.ts';
+import { Log } from '../../../lib/ops/log.ts';
+import { Registry } from '../../../lib/ops/metrics.ts';
+import { parseCursor } from '../../../lib/room/cursor.ts';
+import { FileStore } from '../../../lib/store/folder/folder-store.ts';
+import type { RoomView } from '../../../lib/store/store.ts';
+import { findFaults, type Leniency, type Sent, type Shown } from './judge.ts';
+import { type Loss, ModelDisk } from './model-disk.ts';
+import { Random } from './random.ts';
+import { type Call, type Fault, type Lie, type Process, settle, World } from './world.ts';
+
+/** Where the rooms are in every world. */
+export const FOLDER = '/data/rooms';
+
+/** A writer is at it for so long to take back what it could not sync. */
+const CUT_BACK_MS = 1000;
+
+const ROOMS = ['a', 'b', 'Tea & Cake'];
+const ERRNOS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EINTR', 'EACCES'];
+
+/** A store of this source or of a changed copy of it. */
+export type StoreClass = typeof FileStore;
+
+/** What a history is made of. */
+export interface HistoryOptions {
+  readonly seed: number;
+  readonly steps?: number;
+  /** How many images are recovered from, at most. */
+  readonly images?: number;
+  readonly lies?: readonly Lie[];
+  readonly Store?: StoreClass;
+  readonly onTrace?: (text: string) => void;
+}
+
+/** What a history gave. */
+export interface HistoryResult {
+  readonly faults: string[];
+  readonly counts: Record<
+    'sent' | 'acknowledged' | 'images' | 'killed' | 'frozen' | 'failed',
+    number
+  >;
+}
+
+interface Member {
+  readonly process: Process;
+  readonly store: FileStore;
+}
+
+interface Own extends Sent {
+  readonly by: Process;
+  readonly sentAtMs: number;
+}
+
+interface Image {
+  readonly why: string;
+  readonly disk: ModelDisk;
+  readonly sent: Sent[];
+  readonly shown: Map<string, Shown>;
+  readonly leniency: Leniency;
+}
+
+/** Runs one history to its end, or to its first fault. */
+export async function runHistory(options: HistoryOptions): Promise<HistoryResult> {
+  const history = new History(options);
+  await history.run();
+  return { faults: history.faults, counts: history.counts };
+}
+
+class History {
+  readonly faults: string[] = [];
+  readonly counts = { sent: 0, acknowledged: 0, images: 0, killed: 0, frozen: 0, failed: 0 };
+  readonly #options: HistoryOptions;
+  readonly #random: Random;
+  readonly #world: World;
+  readonly #members: Member[] = [];
+  readonly #sent: Own[] = [];
+  readonly #shown = new Map<string, Shown>();
+  readonly #images: Image[] = [];
+  readonly #can: { die: boolean; freeze: boolean; fail: number };
+  readonly #roomCount: number;
+  #waiting = 0;
+  #isUnsure = false;
+  #mayVanish = false;
+  #isOver = false;
+  #hadStump = false;
+
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#random = new Random(options.seed);
+    const random = this.#random;
+    this.#world = new World(makeDisk(random.chance(0.8)), random);
+    this.#world.lies = new Set(options.lies);
+    this.#world.hasLinks = options.seed % 4 !== 0;
+    this.#world.onCall = (call) => this.#onCall(call);
+    this.#can = {
+      die: random.chance(0.5),
+      freeze: random.chance(0.4),
+      fail: random.chance(0.3) ? 0.004 + 0.03 * random.next() : 0,
+    };
+    this.#roomCount = 1 + random.below(ROOMS.length);
+  }
+
+  async run(): Promise<void> {
+    const { steps = 80 } = this.#options;
+    const count = 1 + this.#random.below(3);
+    for (let n = 0; n < count; n += 1) this.#start();
+    for (let n = 0; n < steps && this.faults.length === 0; n += 1) await this.#step();
+    await this.#finish();
+    for (const image of this.#images) {
+      if (this.faults.length > 0) return;
+      await this.#recover(image);
+    }
+  }
+
+  #trace(text: string): void {
+    // An owner's name is random, and no part of the history.
+    const named = text.replace(/[0-9a-f]{16}(-\d+\.own)/, 'owner$1');
+    this.#options.onTrace?.(`${this.#world.nowMs.toFixed(1)} ${named}`);
+  }
+
+  #fault(text: string): void {
+    this.#trace(`FAULT ${text}`);
+    this.faults.push(text);
+  }
+
+  #start(): void {
+    const process = this.#world.spawn();
+    process.wallOffsetMs = this.#random.below(2_000_000) - 1_000_000;
+    try {
+      const store = openStore(process, this.#options.Store);
+      this.#members.push({ process, store });
+      this.#trace(`${process.name} starts`);
+    } catch (error) {
+      // A service that can't open its folder ends with code 2 and is started again.
+      if (!process.isDead && !isInjected(error)) this.#fault(`start: ${error}`);
+      process.die();
+    }
+  }
+
+  async #step(): Promise<void> {
+    const random = this.#random;
+    const alive = this.#members.filter(({ process }) => !process.isDead);
+    const awake = alive.filter(({ process }) => !process.isFrozen);
+    if (awake.length === 0) this.#start();
+    else if (random.chance(0.35) && this.#waiting < 12) this.#send(random.pick(awake));
+    else if (random.chance(0.3)) this.#look(random.pick(awake));
+    else if (this.#can.die && random.chance(0.06)) this.#doom(random.pick(alive));
+    else if (this.#can.freeze && random.chance(0.08)) this.#freeze(random.pick(alive));
+    else if (random.chance(0.03) && alive.length < 4) this.#start();
+    else if (random.chance(0.02))
+      random.pick(alive).process.wallOffsetMs += 3_600_000 * (random.next() - 0.5);
+    else for (let n = random.below(12); n >= 0; n -= 1) await this.#world.step();
+    await settle();
+  }
+
+  #doom({ process }: Member): void {
+    process.callsLeft = this.#random.below(12);
+    this.#trace(`${process.name} is to die`);
+  }
+
+  #freeze({ process }: Member): void {
+    process.isFrozen = !process.isFrozen;
+    if (process.isFrozen) this.counts.frozen += 1;
+    else process.thawedAtMs = this.#world.nowMs;
+    this.#trace(`${process.name} ${process.isFrozen ? 'freezes' : 'goes on'}`);
+  }
+
+  #send({ process, store }: Member): void {
+    const room = ROOMS[this.#random.below(this.#roomCount)]!;
+    const message = `<${this.#options.seed}.${this.#sent.length}>${'x'.repeat(this.#random.below(60))}`;
+    const sentAtMs = this.#world.nowMs;
+    const one: Own = { room, message, fate: 'waiting', by: process, sentAtMs };
+    this.#sent.push(one);
+    this.#waiting += 1;
+    this.counts.sent += 1;
+    this.#trace(`${process.name} sends ${message.slice(0, 12)} to ${room}`);
+    process
+      .run(() => store.append(room, { username: 'user', message }))
+      .then(
+        ({ line, cursor }) => this.#acknowledge(process, one, line, cursor),
+        (error) => this.#refuse(process, one, error),
+      );
+  }
+
+  #acknowledge(process: Process, one: Sent, line: string, cursor: string): void {
+    this.#waiting -= 1;
+    if (process.isDead) {
+      one.fate = 'unknown';
+      return;
+    }
+    one.fate = 'acknowledged';
+    one.line = Buffer.from(line);
+    const { epoch, offset } = parseCursor(cursor)!;
+    Object.assign(one, { epoch, end: offset });
+    this.counts.acknowledged += 1;
+    this.#trace(`${process.name} acknowledges ${one.message.slice(0, 12)} at ${offset}`);
+    this.#takeImage('after an answer', 0.3);
+  }
+
+  #refuse(process: Process, one: Own, error: unknown): void {
+    this.#waiting -= 1;
+    if (process.isDead) {
+      one.fate = 'unknown';
+      this.#hadStump = true;
+      return;
+    }
+    // It stood still while it synced, and that sync failed: whoever broke its lock meanwhile has made
+    // its lines durable or taken them away, and it can't tell (docs/reliability.md).
+    const isBeyondIt =
+      process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > one.sentAtMs;
+    one.fate = isBeyondIt ? 'unknown' : 'refused';
+    this.#trace(`${process.name} refuses ${one.message.slice(0, 12)}: ${error}`);
+    if (!(error instanceof ServiceError)) this.#fault(`append rejects with ${error}`);
+    else if (this.#can.fail === 0 && error.code !== 'busy' && !this.#can.freeze && !this.#can.die) {
+      this.#fault(`refused without a reason: ${error.message}`);
+    }
+  }
+
+  /** A read: all that was acknowledged before, and all that was ever shown. */
+  #look({ process, store }: Member): void {
+    const room = ROOMS[this.#random.below(this.#roomCount)]!;
+    let view: RoomView;
+    try {
+      const given = process.run(() => store.view(room));
+      if (given instanceof Promise) {
+        given.then(
+          () => undefined,
+          () => undefined,
+        );
+        return;
+      }
+      view = given;
+    } catch (error) {
+      if (process.isDead || (this.#can.fail > 0 && error instanceof ServiceError)) return;
+      this.#fault(`view throws ${error}`);
+      return;
+    }
+    this.#trace(`${process.name} shows ${view.completeBytes} of ${room}`);
+    const known = this.#sent.filter((one) => one.fate === 'acknowledged' && one.room === room);
+    const text = view.tail.subarray(0, view.completeBytes);
+    for (const fault of findFaults(room, text, known, anything)) {
+      if (!fault.startsWith('a line of nobody')) this.#fault(`a read: ${fault}`);
+    }
+    const shown = this.#shown.get(room);
+    if (shown !== undefined && !text.subarray(0, shown.text.length).equals(shown.text)) {
+      this.#fault(`a read of ${room} lacks what was shown before`);
+    }
+    if (shown === undefined || text.length > shown.text.length) {
+      this.#shown.set(room, { text: Buffer.from(text), epoch: view.epoch });
+    }
+  }
+
+  #onCall(call: Call): Fault | undefined {
+    const { process, name } = call;
+    const isChange = /^(write|handle.write|ftruncate|unlink|fdatasync|handle.sync|fsync)/.test(
+      name,
+    );
+    if (isChange || name === 'openSync') this.#takeImage(`before ${process.name}'s ${name}`, 0.05);
+    process.callsLeft -= 1;
+    if (process.callsLeft < 0) {
+      this.counts.killed += 1;
+      this.#hadStump = true;
+      if (this.#world.nowMs - process.failedSyncAtMs < CUT_BACK_MS) this.#mayVanish = true;
+      this.#trace(`${process.name} dies at ${name} ${call.path}`);
+      return { dies: this.#random.pick(['before', 'after']) };
+    }
+    if (!this.#random.chance(this.#can.fail)) return undefined;
+    this.counts.failed += 1;
+    if (/^(fdatasync|handle.sync)$/.test(name)) process.failedSyncAtMs = this.#world.nowMs;
+    const isShort = name === 'writeSync' && this.#random.chance(0.4);
+    const picked = this.#random.pick(ERRNOS);
+    // A folder above the rooms that a process may not open is its administrator's to make durable.
+    const errno = call.path === '/data' && picked === 'EACCES' ? 'EIO' : picked;
+    this.#trace(`${process.name}'s ${name} ${call.path} fails: ${isShort ? 'short' : errno}`);
+    if (
+      /sync$|sync|ftruncate/.test(name) &&
+      !/^(open|close|stat|fstat|exists|read|write)/.test(name)
+    ) {
+      this.#isUnsure = true;
+    }
+    return isShort ? { isShort } : { errno };
+  }
+
+  #takeImage(why: string, probability: number): void {
+    const { images = 24 } = this.#options;
+    if (this.#isOver || this.#images.length >= images || !this.#random.chance(probability)) return;
+    const loss = this.#random.pick<Loss>(['drop', 'mix', 'mix', 'mix', 'keep']);
+    this.#trace(`image ${this.#images.length} (${loss}) ${why}`);
+    this.#images.push({
+      why: `${loss}, ${why}`,
+      disk: this.#world.disk.crash(loss, this.#random),
+      sent: this.#sent.map((one) => ({
+        ...one,
+        fate: one.fate === 'waiting' ? 'unknown' : one.fate,
+      })),
+      shown: new Map(this.#shown),
+      leniency: {
+        allowStumps: true,
+        allowRefused: this.#isUnsure,
+        allowVanished: this.#mayVanish,
+      },
+    });
+  }
+
+  /** Everybody goes on until nothing is waited for; then the rooms are judged as they stand. */
+  async #finish(): Promise<void> {
+    for (const { process } of this.#members) {
+      if (process.isFrozen) process.thawedAtMs = this.#world.nowMs;
+      process.isFrozen = false;
+    }
+    const endMs = this.#world.nowMs + 60_000;
+    for (let n = 0; n < 50_000 && this.#waiting > 0 && this.faults.length === 0; n += 1) {
+      if (this.#members.every(({ process }) => process.isDead)) break;
+      await this.#world.step();
+      const waiting = this.#sent.find((one) => one.fate === 'waiting' && !one.by.isDead);
+      if (waiting === undefined) break;
+      if (this.#world.nowMs > endMs) this.#fault(`${waiting.message} is never answered`);
+    }
+    for (const one of this.#sent) if (one.fate === 'waiting') one.fate = 'unknown';
+    if (this.faults.length > 0) return;
+    this.#can.fail = 0;
+    this.#isOver = true;
+    const leniency = { allowStumps: this.#hadStump, allowRefused: false, allowVanished: false };
+    await this.#judgeRooms(this.#world, this.#sent, this.#shown, leniency, 'in the end', true);
+  }
+
+  async #recover(image: Image): Promise<void> {
+    this.counts.images += 1;
+    const world = new World(image.disk, this.#random);
+    await this.#judgeRooms(world, image.sent, image.shown, image.leniency, image.why, false);
+  }
+
+  /** A new process: it shows everything at once, takes one more message, and shows that too. */
+  async #judgeRooms(
+    world: World,
+    sent: Sent[],
+    shown: Map<string, Shown>,
+    leniency: Leniency,
+    why: string,
+    isSameBoot: boolean,
+  ): Promise<void> {
+    const process = world.spawn();
+    const store = openStore(process, this.#options.Store);
+    const fault = (text: string): void => this.#fault(`${why}: ${text}`);
+    for (const room of ROOMS.slice(0, this.#roomCount)) {
+      const before = await see(world, process, store, room);
+      if (before === undefined) {
+        fault(`${room} can't be read`);
+        continue;
+      }
+      const known = sent.filter((one) => one.room === room);
+      for (const text of findFaults(room, before.text, known, leniency)) fault(`${room}: ${text}`);
+      const seen = shown.get(room)?.text ?? Buffer.alloc(0);
+      const isAsShown = before.text.subarray(0, seen.length).equals(seen);
+      if (!isAsShown && !leniency.allowVanished) {
+        fault(`${room} lacks what readers were shown`);
+      }
+      const message = `<${this.#options.seed}.${isSameBoot ? 'end' : 'again'}.${room.length}>`;
+      const receipt = await waitFor(world, () =>
+        process.run(() => store.append(room, { username: 'user', message })),
+      );
+      if (receipt === undefined) {
+        fault(`${room} takes no message`);
+        continue;
+      }
+      const after = await see(world, process, store, room);
+      const { offset } = parseCursor(receipt.cursor)!;
+      const one: Sent = {
+        room,
+        message,
+        fate: 'acknowledged',
+        line: Buffer.from(receipt.line),
+        end: offset,
+      };
+      for (const text of findFaults(
+        room,
+        after?.text ?? Buffer.alloc(0),
+        [...known, one],
+        leniency,
+      )) {
+        fault(`${room} after one more: ${text}`);
+      }
+    }
+    process.run(() => void store.close());
+    process.die();
+  }
+}
+
+const anything: Leniency = { allowStumps: true, allowRefused: true, allowVanished: true };
+
+/** What a reader that comes now is shown, once it is shown anything. */
+async function see(world: World, process: Process, store: FileStore, room: string) {
+  const view = await waitFor(world, async () => process.run(() => store.view(room)));
+  return view && { text: Buffer.from(view.tail), epoch: view.epoch };
+}
+
+/** Lets the world go on until a promise is kept; `undefined` where it is broken or never kept. */
+async function waitFor<T>(world: World, ask: () => Promise<T>): Promise<T | undefined> {
+  return (await attempt(world, ask))?.value;
+}
+
+/** Lets the world go on until a promise is kept or broken; `undefined` where it is neither. */
+export async function attempt<T>(
+  world: World,
+  ask: () => T | Promise<T>,
+): Promise<{ value?: T; error?: unknown } | undefined> {
+  let given: { value?: T; error?: unknown } | undefined;
+  (async () => ask())().then(
+    (value) => {
+      given = { value };
+    },
+    (error) => {
+      given = { error };
+    },
+  );
+  await settle();
+  const endMs = world.nowMs + 30_000;
+  while (given === undefined && world.nowMs < endMs) if (!(await world.step())) break;
+  return given;
+}
+
+/** Opens a store in a process of a world. */
+export function openStore(process: Process, Store: StoreClass = FileStore): FileStore {
+  const log = new Log('error', () => undefined);
+  const options = { folder: FOLDER, durable: true, log, registry: new Registry() };
+  return process.run(() => new Store({ ...options, disk: process.disk }));
+}
+
+/** A disk with the rooms' folder on it, durable, or only the folder above. */
+export function makeDisk(hasFolder: boolean): ModelDisk {
+  const disk = new ModelDisk();
+  for (const path of hasFolder ? ['/data', '/data/rooms', '/data/rooms/.locks'] : ['/data']) {
+    disk.create(path, true);
+  }
+  const inodes = [disk.root, disk.find('/data'), disk.find(FOLDER)];
+  for (const inode of inodes) if (inode) disk.syncEntries(inode);
+  return disk;
+}
+
+function isInjected(error: unknown): boolean {
+  return /injected/.test(String((error as Error).message));
+}

@@ -1,0 +1,57 @@
+// Rooms as these suites make them by hand, and what a live reader of them has to be sent.
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { toEpoch } from '../../../lib/room/cursor.ts';
+import { toFileStem } from '../../../lib/room/name.ts';
+import type { LiveEvent, LiveStream } from '../../support/sse.ts';
+
+/** A line as an event tells it. */
+export interface LineEvent {
+  id: string;
+  data: string;
+}
+
+/** The path of a room's file. */
+export function toFile(store: string, room: string): string {
+  return join(store, `${toFileStem(room)}.txt`);
+}
+
+/** Writes to a room as `echo >>` does. */
+export function appendByHand(store: string, room: string, text: string): void {
+  appendFileSync(toFile(store, room), text);
+}
+
+/** So many lines, each told from all others. */
+export function makeLines(count: number, prefix = 'line', lengthChars = 20): string {
+  const pad = '.'.repeat(Math.max(0, lengthChars - prefix.length - 8));
+  return Array.from({ length: count }, (_, n) => `${prefix} ${n} ${pad}\n`).join('');
+}
+
+/** The events of all complete lines behind an offset, made from the file's bytes. */
+export function toLineEvents(text: Buffer, from = 0): LineEvent[] {
+  const epoch = toEpoch(text);
+  const events: LineEvent[] = [];
+  for (let start = from; ; ) {
+    const end = text.indexOf(0x0a, start);
+    if (end === -1) return events;
+    events.push({ id: `${epoch}-${end + 1}`, data: text.toString('utf8', start, end) });
+    start = end + 1;
+  }
+}
+
+/** The events of all lines of a room's file. */
+export function readLineEvents(store: string, room: string, from = 0): LineEvent[] {
+  return toLineEvents(readFileSync(toFile(store, room)), from);
+}
+
+/** What a stream has sent of lines, each with the cursor that it carried itself. */
+export function pickLines(events: readonly LiveEvent[]): LineEvent[] {
+  const messages = events.filter(({ type }) => type === 'message');
+  return messages.map(({ lastEventId, data, hasId }) => ({ id: hasId ? lastEventId : '', data }));
+}
+
+/** The kinds of a stream's events in their order; several lines in a row count once. */
+export function pickKinds(stream: LiveStream): string[] {
+  const kinds = stream.events.map(({ type }) => type).filter((type) => type !== 'ping');
+  return kinds.filter((kind, index) => kind !== 'message' || kinds[index - 1] !== 'message');
+}

@@ -1,0 +1,249 @@
+// Contract §7: a service that is told to go loses no request.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { openWire, post, read } from '../../support/http.ts';
+import { makeTempFolder, projectFolder } from '../../support/paths.ts';
+import {
+  makeEnvironment,
+  pause,
+  type Server,
+  startServer,
+  waitUntil,
+  watch,
+  withDeadline,
+} from '../../support/server.ts';
+
+const ended = { code: 0, signal: null };
+const type = 'Content-Type: application/x-www-form-urlencoded\r\n';
+
+async function isRefusing(server: Pick<Server, 'port'>): Promise<boolean> {
+  const socket = connect(server.port, '127.0.0.1');
+  const outcome = await Promise.race([
+    once(socket, 'connect').then(() => false),
+    once(socket, 'error').then(() => true),
+  ]).catch(() => true);
+  socket.destroy();
+  return outcome;
+}
+
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  suite(name, () => {
+    test('ends an idle service with 0', async () => {
+      const server = await startServer();
+      const beganMs = performance.now();
+      server.signal(name);
+      assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+      assert.ok(performance.now() - beganMs < 10_000);
+      assert.deepEqual(server.stderr, []);
+    });
+
+    test('serves everybody who had connected before, though nobody was accepted yet', async () => {
+      const server = await startServer();
+      server.signal('SIGSTOP');
+      const wires = await Promise.all(Array.from({ length: 50 }, () => openWire(server)));
+      const body = 'username=a&message=m';
+      const head = `POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n${type}`;
+      for (const wire of wires) wire.send(`${head}\r\n${body}`);
+      server.signal(name);
+      server.signal('SIGCONT');
+      for (const text of await Promise.all(wires.map((wire) => wire.waitForEnd()))) {
+        assert.match(text, /^HTTP\/1\.1 201 /);
+      }
+      assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+    });
+
+    test('lets a request that is under way end well', async () => {
+      const server = await startServer();
+      const wire = await openWire(server);
+      wire.send(`POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n${type}\r\nusername=a`);
+      await pause(200);
+      server.signal(name);
+      await waitUntil('refusing new connections', () => isRefusing(server), 5_000);
+      wire.send('&message=m');
+      const text = await wire.waitForEnd();
+      assert.match(text, /^HTTP\/1\.1 201 /);
+      assert.match(text, /connection: close/i);
+      assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+      const next = await startServer({ store: server.store });
+      assert.match((await read(next, 'a')).text, /^\[.{19}\] a: m\n$/);
+      await next.stop();
+    });
+  });
+}
+
+suite('while it drains', () => {
+  test('what still arrives on an idle kept-alive connection is served, then closed', async () => {
+    const server = await startServer();
+    const wires = await Promise.all(Array.from({ length: 5 }, () => openWire(server)));
+    for (const wire of wires) {
+      wire.send('GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n');
+      await wire.waitFor(/200 OK/);
+    }
+    server.signal('SIGTERM');
+    await waitUntil('refusing new connections', () => isRefusing(server), 5_000);
+    // As nginx would: it has not yet seen that this upstream is going.
+    for (const [n, wire] of wires.entries()) {
+      const body = `username=a&message=${n}`;
+      wire.send(`POST /chat/late HTTP/1.1\r\nHost: a\r\n${type}`);
+      wire.send(`Content-Length: ${body.length}\r\n\r\n${body}`);
+    }
+    for (const wire of wires) {
+      const text = await wire.waitForEnd();
+      const late = text.slice(text.indexOf('HTTP/1.1 201'));
+      assert.match(late, /^HTTP\/1\.1 201 /);
+      assert.match(late, /connection: close/i);
+    }
+    assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+    const next = await startServer({ store: server.store });
+    assert.equal((await read(next, 'late')).text.split('\n').length, 6);
+    await next.stop();
+  });
+
+  test('/-/ready is 503 and /-/healthy 200', async () => {
+    const server = await startServer();
+    const wire = await openWire(server);
+    wire.send('GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n');
+    await wire.waitFor(/200 OK/);
+    const other = await openWire(server);
+    other.send('GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n');
+    await other.waitFor(/200 OK/);
+    server.signal('SIGTERM');
+    await waitUntil('refusing new connections', () => isRefusing(server), 5_000);
+    wire.send('GET /-/ready HTTP/1.1\r\nHost: a\r\n\r\n');
+    other.send('GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n');
+    assert.match(await wire.waitForEnd(), /HTTP\/1\.1 503 [\s\S]*\r\n\r\n.*(drain|shut|stop)/i);
+    assert.match(await other.waitForEnd(), /200 OK[\s\S]*200 OK/);
+    assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+  });
+
+  test('a client that never ends its request holds it up for 10 s at most', async () => {
+    const server = await startServer();
+    const wires = await Promise.all(Array.from({ length: 3 }, () => openWire(server)));
+    wires[0]!.send(`POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n${type}\r\nuser`);
+    wires[1]!.send('GET /chat/a HT');
+    await pause(200);
+    server.signal('SIGTERM');
+    assert.deepEqual(await withDeadline(server.exited, 10_500, () => 'still there'), ended);
+    for (const wire of wires) wire.close();
+  });
+
+  test('a reader that stands still holds it up for 10 s at most', async () => {
+    const server = await startServer();
+    const message = 'x'.repeat(4000);
+    for (let n = 0; n < 40; n += 1) {
+      const many = Array.from({ length: 50 }, () =>
+        post(server, 'big', { username: 'a', message }),
+      );
+      await Promise.all(many);
+    }
+    const wire = await openWire(server);
+    wire.socket.pause();
+    wire.send('GET /chat/big HTTP/1.1\r\nHost: a\r\n\r\n');
+    await pause(300);
+    server.signal('SIGTERM');
+    assert.deepEqual(await withDeadline(server.exited, 10_500, () => 'still there'), ended);
+    wire.close();
+  });
+
+  test('a second signal ends it at once', async () => {
+    const server = await startServer();
+    const wire = await openWire(server);
+    wire.send(`POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n${type}\r\nuser`);
+    await pause(200);
+    server.signal('SIGTERM');
+    await pause(500);
+    const beganMs = performance.now();
+    server.signal('SIGTERM');
+    await withDeadline(server.exited, 5_000, () => 'still there after the second signal');
+    assert.ok(performance.now() - beganMs < 5_000);
+    wire.close();
+  });
+
+  test('under load nothing that was acknowledged is lost, and nobody is cut off', async () => {
+    const server = await startServer();
+    const acknowledged: string[] = [];
+    const cut: string[] = [];
+    let isGoing = false;
+    const clients = Array.from({ length: 8 }, async (_, client) => {
+      const wire = await openWire(server);
+      for (let n = 0; ; n += 1) {
+        const body = `username=c${client}&message=${n}`;
+        const before = wire.received().length;
+        wire.send(`POST /chat/load HTTP/1.1\r\nHost: a\r\n${type}`);
+        wire.send(`Content-Length: ${body.length}\r\n\r\n${body}`);
+        const isAnswered = () => /\r\n\r\n[^\n]*\n$/.test(wire.received().slice(before));
+        try {
+          await waitUntil('answered', () => isAnswered() || wire.socket.destroyed, 15_000);
+        } catch {
+          // Told below.
+        }
+        const answer = wire.received().slice(before);
+        if (!/^HTTP\/1\.1 201 /.test(answer)) {
+          cut.push(`${client}/${n}: ${JSON.stringify(answer)}`);
+          break;
+        }
+        acknowledged.push(`c${client}: ${n}`);
+        if (/connection: close/i.test(answer)) break;
+        if (isGoing && wire.socket.destroyed) break;
+      }
+      wire.close();
+    });
+    await pause(500);
+    isGoing = true;
+    server.signal('SIGTERM');
+    await Promise.all(clients);
+    assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
+    assert.deepEqual(cut, [], 'each request that was sent got its answer');
+    const next = await startServer({ store: server.store });
+    const lines = (await read(next, 'load')).text.split('\n').slice(0, -1);
+    const stored = lines.map((line) => line.replace(/^\[.{19}\] /, ''));
+    assert.deepEqual([...stored].sort(), [...acknowledged].sort());
+    assert.ok(acknowledged.length > 8, `${acknowledged.length} messages`);
+    await next.stop();
+  });
+});
+
+suite('npm start', () => {
+  const start = async () => {
+    const env = makeEnvironment({ CHAT_STORE: makeTempFolder('rooms') });
+    // A group of its own, as a terminal gives to what it runs.
+    const child = spawn('npm', ['start'], {
+      cwd: projectFolder,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const process = watch(child, { isGroup: true });
+    const line = await process.waitForLine(/http:\/\//, 120_000);
+    return { process, port: Number(/:(\d+)/.exec(line.slice(line.indexOf('//')))![1]) };
+  };
+
+  test('serves, and Ctrl+C, which reaches npm and the service both, still drains', async () => {
+    const { process: npm, port } = await start();
+    const wire = await openWire({ port });
+    wire.send(`POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n${type}\r\nusername=a`);
+    await pause(300);
+    process.kill(-npm.pid, 'SIGINT');
+    await waitUntil('refusing new connections', () => isRefusing({ port }), 5_000);
+    wire.send('&message=m');
+    assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 201 /);
+    await withDeadline(npm.exited, 15_000, () => 'npm is still there');
+  });
+
+  test('ends with the service when npm alone is told', async () => {
+    const { process: npm, port } = await start();
+    npm.signal('SIGTERM');
+    await withDeadline(npm.exited, 15_000, () => 'npm is still there');
+    assert.ok(await isRefusing({ port }), 'the service went with it');
+  });
+
+  test('is the build and the server in one process: scripts/start.mjs ends with 0', async () => {
+    const script = join(projectFolder, 'scripts', 'start.mjs');
+    const server = await startServer({ script, cwd: '/' });
+    assert.deepEqual(await server.stop(), ended);
+  });
+});

@@ -1,0 +1,473 @@
+// Contract §4: storing a message, and every way to be refused.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { before, suite, test } from 'node:test';
+import {
+  type Answer,
+  ask,
+  makeMultipart,
+  openWire,
+  post,
+  postBody,
+  read,
+} from '../../support/http.ts';
+import { type Server, startServer } from '../../support/server.ts';
+
+let server: Server;
+let roomCount = 0;
+before(async () => {
+  server = await startServer();
+});
+
+const makeRoom = () => `room-${roomCount++}`;
+const good = { username: 'omri', message: 'hi' };
+
+/** What a room holds, as `username: message` lines without their times. */
+async function readLines(room: string): Promise<string[]> {
+  const lines = (await read(server, room)).text.split('\n').slice(0, -1);
+  return lines.map((line) => line.replace(/^\[.{19}\] /, ''));
+}
+
+/** Shows that a refusal is as it must be and stored nothing. */
+async function assertRefused(answer: Answer, status: number, words: RegExp, room: string) {
+  assert.equal(answer.status, status, answer.text);
+  assert.match(answer.text, words);
+  assert.match(answer.text, /^[^\n]+\n$/, 'one line');
+  assert.match(answer.headers['content-type'] ?? '', /^text\/plain; ?charset=utf-8$/i);
+  assert.equal(answer.headers['chat-cursor'], undefined);
+  assert.deepEqual(await readLines(room), [], 'nothing is stored');
+}
+
+suite('an accepted message', () => {
+  test('is 201 with the line as stored, Location and Chat-Cursor', async () => {
+    const room = 'Room one/שלום';
+    const answer = await post(server, room, good);
+    assert.equal(answer.status, 201);
+    assert.match(answer.text, /^\[.{19}\] omri: hi\n$/);
+    assert.match(answer.headers['content-type'] ?? '', /^text\/plain; ?charset=utf-8$/i);
+    const path = `/chat/${encodeURIComponent(room)}`;
+    assert.equal(decodeURIComponent(answer.headers.location ?? ''), decodeURIComponent(path));
+    assert.match(answer.headers.location ?? '', /^\/chat\/[^/]+$/);
+    assert.match(String(answer.headers['chat-cursor']), /^[0-9a-f]{8}-\d+$/);
+    const reading = await ask(server, { path: answer.headers.location! });
+    assert.equal(reading.text, answer.text);
+    assert.equal(reading.headers['chat-cursor'], answer.headers['chat-cursor']);
+  });
+
+  test('has the cursor after its own line, whatever comes with it', async () => {
+    const room = makeRoom();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, n) => post(server, room, { username: 'a', message: `${n}é` })),
+    );
+    const whole = (await read(server, room)).body;
+    for (const answer of answers) {
+      const end = Number(String(answer.headers['chat-cursor']).split('-')[1]);
+      assert.equal(whole.subarray(end - answer.body.length, end).toString(), answer.text);
+    }
+    assert.equal(
+      whole.length,
+      answers.reduce((sum, { body }) => sum + body.length, 0),
+    );
+  });
+
+  test('is read by every GET that begins after the answer', async () => {
+    const room = makeRoom();
+    for (let n = 0; n < 100; n += 1) {
+      await post(server, room, { username: 'a', message: `${n}` });
+      assert.equal((await readLines(room)).length, n + 1);
+    }
+  });
+});
+
+suite('the fields', () => {
+  const cases: Record<string, [body: string, line: string]> = {
+    'msg is accepted for message': ['username=a&msg=m', 'a: m'],
+    'message counts where both come': ['msg=1&username=a&message=2', 'a: 2'],
+    'the first of a repeated field counts': ['username=a&username=b&message=1&message=2', 'a: 1'],
+    'the first msg counts': ['username=a&msg=1&msg=2', 'a: 1'],
+    'unknown fields are ignored': ['x=1&username=a&message=m&room=other&', 'a: m'],
+    'a plus is a space': ['username=a+b&message=c+d', 'a b: c d'],
+    'an escaped plus is a plus': ['username=a&message=1%2B1', 'a: 1+1'],
+    'an escape may have small letters': ['username=a&message=%c3%a9', 'a: é'],
+    'a broken escape stays as it is': ['username=a&message=100%&x', 'a: 100%'],
+    'half an escape stays as it is': ['username=a&message=%4%zz%', 'a: %4%zz%'],
+    'a raw byte of UTF-8 is taken as one': ['username=a&message=é', 'a: é'],
+    'bytes that are not UTF-8 become U+FFFD': ['username=a&message=%FFx%C3', 'a: \ufffdx\ufffd'],
+    'a leading byte order mark is kept': ['username=a&message=%EF%BB%BFx', 'a: \ufeffx'],
+    'a second equals sign belongs to the value': ['username=a&message=b=c==', 'a: b=c=='],
+    'a name may be escaped': ['%75sername=a&mess%61ge=m', 'a: m'],
+    'empty pairs are ignored': ['&&username=a&&&message=m&&', 'a: m'],
+    'a semicolon separates nothing': ['username=a;b&message=m;n', 'a;b: m;n'],
+    'white space around a name is part of it': ['username=a& message=1&message=2', 'a: 2'],
+    'names are case-sensitive': ['Username=b&username=a&Message=1&message=2', 'a: 2'],
+    'a field of a name from Object is no field': ['__proto__=1&username=a&message=m', 'a: m'],
+  };
+  for (const [sentence, [body, line]] of Object.entries(cases)) {
+    test(sentence, async () => {
+      const room = makeRoom();
+      const answer = await postBody(server, `/chat/${room}`, body);
+      assert.equal(answer.status, 201, answer.text);
+      assert.deepEqual(await readLines(room), [line]);
+      const params = new URLSearchParams(body);
+      const message = params.get('message') ?? params.get('msg');
+      assert.equal(line, `${params.get('username')}: ${message}`, 'as URLSearchParams says');
+    });
+  }
+
+  const missing: Record<string, [body: string, field: RegExp]> = {
+    'nothing at all': ['', /username|message/],
+    'no username': ['message=m', /username/],
+    'no message': ['username=a', /message/],
+    'a username without a value': ['username&message=m', /username/],
+    'a blank username': ['username=+&message=m', /username/],
+    'a blank message': ['username=a&message=+', /message/],
+    'a blank message although msg has text': ['username=a&message=&msg=m', /message/],
+    'a blank first username': ['username=&username=a&message=m', /username/],
+    'a username too long': [`username=${'x'.repeat(65)}&message=m`, /username/],
+    'a message too long': [`username=a&message=${'x'.repeat(4001)}`, /message/],
+    'a username of two lines': ['username=a%0Ab&message=m', /username/],
+    'a username that ends in a colon': ['username=a:&message=m', /username/],
+  };
+  for (const [what, [body, field]] of Object.entries(missing)) {
+    test(`${what} is 400 and names the field`, async () => {
+      const room = makeRoom();
+      await assertRefused(await postBody(server, `/chat/${room}`, body), 400, field, room);
+    });
+  }
+});
+
+suite('multipart/form-data', () => {
+  test('is taken as curl sends it', async () => {
+    const room = makeRoom();
+    const { body, headers } = makeMultipart([
+      ['username', 'omri'],
+      ['message', 'שלום: a=b&c\r\nsecond'],
+    ]);
+    const answer = await postBody(server, `/chat/${room}`, body, headers);
+    assert.equal(answer.status, 201, answer.text);
+    assert.deepEqual(await readLines(room), ['omri: שלום: a=b&c↵second']);
+  });
+
+  test('is taken as fetch and FormData send it', async () => {
+    const room = makeRoom();
+    const body = new FormData();
+    body.set('username', 'omri');
+    body.set('msg', 'from a "form"\n2');
+    const answer = await fetch(`${server.url}/chat/${room}`, { method: 'POST', body });
+    assert.equal(answer.status, 201, await answer.text());
+    assert.deepEqual(await readLines(room), ['omri: from a "form"↵2']);
+  });
+
+  test('follows the same rules for msg, repeats and unknown fields', async () => {
+    const room = makeRoom();
+    const file = { filename: 'a.txt', type: 'text/plain', content: 'not a field' };
+    const { body, headers } = makeMultipart([
+      ['other', 'x'],
+      ['msg', '1'],
+      ['username', 'a'],
+      ['username', 'b'],
+      ['message', '2'],
+      ['message', '3'],
+      ['attachment', file],
+    ]);
+    assert.equal((await postBody(server, `/chat/${room}`, body, headers)).status, 201);
+    assert.deepEqual(await readLines(room), ['a: 2']);
+  });
+
+  test('may quote its boundary, have a preamble, an epilogue, and headers in any case', async () => {
+    const room = makeRoom();
+    const lines = [
+      'a preamble',
+      '--a b',
+      'content-disposition: form-data; NAME=username',
+      '',
+      'omri',
+      '--a b  ',
+      'Content-Type: text/plain; charset=utf-8',
+      'CONTENT-DISPOSITION: Form-Data; name="message"',
+      '',
+      '--a bc is no boundary',
+      '--a b--',
+      'an epilogue',
+    ];
+    const headers = { 'content-type': 'Multipart/Form-Data; charset=utf-8; boundary="a b"' };
+    const answer = await postBody(server, `/chat/${room}`, lines.join('\r\n'), headers);
+    assert.equal(answer.status, 201, answer.text);
+    assert.deepEqual(await readLines(room), ['omri: --a bc is no boundary']);
+  });
+
+  test('with a field missing is 400 and names it', async () => {
+    const room = makeRoom();
+    const { body, headers } = makeMultipart([['username', 'a']]);
+    const answer = await postBody(server, `/chat/${room}`, body, headers);
+    await assertRefused(answer, 400, /message/, room);
+  });
+
+  const { body: whole } = makeMultipart([
+    ['username', 'a'],
+    ['message', 'm'],
+  ]);
+  const type = 'multipart/form-data; boundary=------------------------d74496d66958873e';
+  const broken: Record<string, [type: string, body: Buffer]> = {
+    'without a boundary': ['multipart/form-data', whole],
+    'with an empty boundary': ['multipart/form-data; boundary=""', whole],
+    'with another boundary': ['multipart/form-data; boundary=other', whole],
+    'cut in the middle': [type, whole.subarray(0, whole.length - 8)],
+    'cut before the last part': [type, whole.subarray(0, 100)],
+  };
+  for (const [what, [contentType, body]] of Object.entries(broken)) {
+    test(`${what} is 400`, async () => {
+      const room = makeRoom();
+      const headers = { 'content-type': contentType };
+      const answer = await postBody(server, `/chat/${room}`, body, headers);
+      await assertRefused(answer, 400, /./, room);
+    });
+  }
+});
+
+suite('content types', () => {
+  const accepted = [
+    'application/x-www-form-urlencoded; charset=UTF-8',
+    'Application/X-WWW-Form-URLEncoded',
+    'application/x-www-form-urlencoded;charset=iso-8859-1',
+  ];
+  for (const type of accepted) {
+    test(`${type} is taken`, async () => {
+      const body = 'username=a&message=%C3%A9';
+      const room = makeRoom();
+      const answer = await postBody(server, `/chat/${room}`, body, { 'content-type': type });
+      assert.equal(answer.status, 201, answer.text);
+      assert.deepEqual(await readLines(room), ['a: é']);
+    });
+  }
+
+  const others = ['application/json', 'text/plain', 'application/x-www-form-urlencodedx', 'x', ''];
+  for (const type of others) {
+    test(`${type || 'an empty one'} is 415`, async () => {
+      const room = makeRoom();
+      const headers = { 'content-type': type };
+      const answer = await postBody(server, `/chat/${room}`, 'username=a&message=m', headers);
+      await assertRefused(answer, 415, /application\/x-www-form-urlencoded/, room);
+    });
+  }
+
+  test('none at all is 415', async () => {
+    const room = makeRoom();
+    const answer = await ask(server, { method: 'POST', path: `/chat/${room}`, body: 'username=a' });
+    await assertRefused(answer, 415, /application\/x-www-form-urlencoded/, room);
+  });
+});
+
+suite('the size of a body', () => {
+  const makeBody = (sizeBytes: number) => 'username=a&message=m&x='.padEnd(sizeBytes, 'x');
+
+  test('may be 65,536 bytes, declared or chunked', async () => {
+    for (const headers of [{}, { 'transfer-encoding': 'chunked', 'content-length': undefined }]) {
+      const room = makeRoom();
+      const answer = await postBody(server, `/chat/${room}`, makeBody(65_536), headers);
+      assert.equal(answer.status, 201, answer.text);
+      assert.deepEqual(await readLines(room), ['a: m']);
+    }
+  });
+
+  test('of 65,537 bytes is 413, declared or chunked', async () => {
+    for (const headers of [{}, { 'transfer-encoding': 'chunked', 'content-length': undefined }]) {
+      const room = makeRoom();
+      const answer = await postBody(server, `/chat/${room}`, makeBody(65_537), headers);
+      await assertRefused(answer, 413, /65,?536|64 KiB/, room);
+    }
+  });
+
+  test('is refused by its declaration, without reading on', async () => {
+    const wire = await openWire(server);
+    wire.send('POST /chat/a HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n');
+    wire.send('Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=');
+    assert.match(await wire.waitFor(/\r\n\r\n/), /^HTTP\/1\.1 413 /);
+    await wire.waitForEnd();
+  });
+
+  test('is refused as soon as a chunked body is past it', async () => {
+    const wire = await openWire(server);
+    wire.send('POST /chat/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n');
+    wire.send('Content-Type: application/x-www-form-urlencoded\r\n\r\n');
+    for (let n = 0; n < 5; n += 1) wire.send(`4000\r\n${'x'.repeat(0x4000)}\r\n`);
+    assert.match(await wire.waitFor(/\r\n\r\n/), /^HTTP\/1\.1 413 /);
+    wire.close();
+  });
+
+  test('is asked about before it is sent: Expect gets 100, or 413 at once', async () => {
+    const head = 'POST /chat/expect HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n';
+    const type = 'Content-Type: application/x-www-form-urlencoded\r\n';
+    const small = await openWire(server);
+    small.send(`${head}${type}Content-Length: 20\r\n\r\n`);
+    await small.waitFor(/^HTTP\/1\.1 100 Continue\r\n/);
+    small.send('username=a&message=m');
+    await small.waitFor(/HTTP\/1\.1 201 /);
+    small.close();
+    const large = await openWire(server);
+    large.send(`${head}${type}Content-Length: 65537\r\n\r\n`);
+    // Node answers the Expect before the handler runs; what counts is the refusal itself.
+    assert.match(await large.waitFor(/HTTP\/1\.1 4/), /HTTP\/1\.1 413 /);
+    large.close();
+  });
+});
+
+suite('the time of a body', () => {
+  test('is 408 after 10 s, and the half body is not stored', async () => {
+    const room = makeRoom();
+    const wire = await openWire(server);
+    const beganMs = performance.now();
+    wire.send(`POST /chat/${room} HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n`);
+    wire.send('Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=a&message=m');
+    const text = await wire.waitFor(/\r\n\r\n/, 30_000);
+    const tookMs = performance.now() - beganMs;
+    assert.match(text, /^HTTP\/1\.1 408 /);
+    assert.match(text, /chat-server:/i);
+    assert.ok(tookMs > 9_000, `after ${tookMs} ms`);
+    await wire.waitForEnd();
+    assert.deepEqual(await readLines(room), []);
+  });
+
+  test('counts as a whole: a byte now and then does not stretch it', async () => {
+    const room = makeRoom();
+    const wire = await openWire(server);
+    wire.send(`POST /chat/${room} HTTP/1.1\r\nHost: a\r\nContent-Length: 400\r\n`);
+    wire.send('Content-Type: application/x-www-form-urlencoded\r\n\r\n');
+    const drip = setInterval(() => wire.send('x'), 500);
+    try {
+      assert.match(await wire.waitFor(/\r\n\r\n/, 30_000), /^HTTP\/1\.1 408 /);
+    } finally {
+      clearInterval(drip);
+      wire.close();
+    }
+  });
+
+  test('a body that breaks off is not stored, and harms nobody', async () => {
+    const room = makeRoom();
+    for (let n = 0; n < 20; n += 1) {
+      const wire = await openWire(server);
+      wire.send(`POST /chat/${room} HTTP/1.1\r\nHost: a\r\nContent-Length: 30\r\n`);
+      wire.send('Content-Type: application/x-www-form-urlencoded\r\n\r\nusername=a&message=m');
+      wire.close();
+    }
+    assert.equal((await post(server, room, good)).status, 201);
+    assert.deepEqual(await readLines(room), ['omri: hi']);
+  });
+});
+
+suite('another site’s page', () => {
+  const host = () => `127.0.0.1:${server.port}`;
+  const allowed: Record<string, () => Record<string, string>> = {
+    'no header of a browser at all': () => ({}),
+    'Sec-Fetch-Site: same-origin': () => ({ 'sec-fetch-site': 'same-origin' }),
+    'Sec-Fetch-Site: none': () => ({ 'sec-fetch-site': 'none' }),
+    'same-origin although Origin differs': () => ({
+      'sec-fetch-site': 'same-origin',
+      origin: 'http://other.example',
+    }),
+    'the Origin of the Host itself': () => ({ origin: `http://${host()}` }),
+    'the same Origin by https': () => ({ host: 'chat.example', origin: 'https://chat.example' }),
+    'the same Origin with its usual port': () => ({
+      host: 'chat.example',
+      origin: 'http://chat.example:80',
+    }),
+    'the same Origin in other letters': () => ({
+      host: 'Chat.Example:8080',
+      origin: 'http://chat.example:8080',
+    }),
+  };
+  for (const [what, makeHeaders] of Object.entries(allowed)) {
+    test(`${what} may post`, async () => {
+      const answer = await post(server, makeRoom(), good, makeHeaders());
+      assert.equal(answer.status, 201, answer.text);
+    });
+  }
+
+  const refused: Record<string, () => Record<string, string>> = {
+    'Sec-Fetch-Site: cross-site': () => ({ 'sec-fetch-site': 'cross-site' }),
+    'Sec-Fetch-Site: same-site': () => ({ 'sec-fetch-site': 'same-site' }),
+    'cross-site although Origin matches': () => ({
+      'sec-fetch-site': 'cross-site',
+      origin: `http://${host()}`,
+    }),
+    'an Origin of another host': () => ({ origin: 'http://other.example' }),
+    'an Origin of another port': () => ({ origin: 'http://127.0.0.1:1' }),
+    'an Origin that only begins alike': () => ({ origin: `http://${host()}.other.example` }),
+    'the Origin null': () => ({ origin: 'null' }),
+    'an Origin that is none': () => ({ origin: 'http://' }),
+  };
+  for (const [what, makeHeaders] of Object.entries(refused)) {
+    test(`${what} is 403`, async () => {
+      const room = makeRoom();
+      await assertRefused(await post(server, room, good, makeHeaders()), 403, /./, room);
+    });
+  }
+
+  test('another site may still read', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site', origin: 'http://other.example' };
+    const answer = await read(server, 'general', headers);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['access-control-allow-origin'], undefined);
+  });
+});
+
+suite('a plain HTML form', () => {
+  const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+
+  test('gets 303 to the room’s page, and the message is stored', async () => {
+    const room = 'Form room/ש';
+    const answer = await post(server, room, good, { accept: browser });
+    assert.equal(answer.status, 303);
+    assert.equal(decodeURIComponent(answer.headers.location ?? ''), `/${room}`);
+    assert.match(answer.headers.location ?? '', /^\/[^/]+$/);
+    assert.deepEqual(await readLines(room), ['omri: hi']);
+  });
+
+  const preferences: [accept: string, status: number][] = [
+    ['text/html', 303],
+    ['text/html, text/plain;q=0.5', 303],
+    ['text/html;q=0.5, text/plain', 201],
+    ['text/plain, text/html', 201],
+    ['*/*', 201],
+    ['text/*', 201],
+    ['application/json, text/javascript, */*; q=0.01', 201],
+    ['text/html;q=0, */*', 201],
+    ['text/event-stream', 201],
+  ];
+  for (const [accept, status] of preferences) {
+    test(`Accept: ${accept} is answered with ${status}`, async () => {
+      assert.equal((await post(server, makeRoom(), good, { accept })).status, status);
+    });
+  }
+
+  test('never leads to another host, whatever the room is called', async () => {
+    for (const room of ['/evil.example', '\\evil.example', '//evil.example']) {
+      const { headers } = await post(server, room, good, { accept: browser });
+      assert.doesNotMatch(headers.location ?? '//', /^(\/\/|\/\\)/);
+    }
+  });
+
+  test('that is refused gets the same refusal as others', async () => {
+    const room = makeRoom();
+    const fields = { username: '', message: 'm' };
+    await assertRefused(
+      await post(server, room, fields, { accept: browser }),
+      400,
+      /username/,
+      room,
+    );
+  });
+});
+
+test('a refused message makes no file', async () => {
+  const own = await startServer();
+  await post(own, 'refused', { username: '', message: '' });
+  await postBody(own, '/chat/refused', '{}', { 'content-type': 'application/json' });
+  await post(own, 'refused', good, { 'sec-fetch-site': 'cross-site' });
+  await read(own, 'refused');
+  assert.deepEqual(
+    readdirSync(own.store).filter((name) => name.includes('refused')),
+    [],
+  );
+  await own.stop();
+});

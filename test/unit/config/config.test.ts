@@ -1,0 +1,156 @@
+// The configuration: every default, every good edge, every bad value (contract §7).
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, relative } from 'node:path';
+import { suite, test } from 'node:test';
+import { ConfigError, readConfig, toFriendlyName } from '../../../lib/config/config.ts';
+import { makeTempFolder, projectFolder } from '../../support/paths.ts';
+
+suite('without any variable', () => {
+  test('everything has its default', () => {
+    const config = readConfig({});
+    assert.equal(config.port, 8080);
+    assert.equal(config.host, undefined);
+    assert.equal(config.store, join(projectFolder, 'rooms'));
+    assert.equal(config.staticFolder, join(projectFolder, 'static'));
+    assert.equal(config.serverName, toFriendlyName(hostname()));
+    assert.equal(config.hostname, hostname());
+    assert.equal(config.durability, 'disk');
+    assert.equal(config.log, 'info');
+  });
+
+  test('an empty one counts as none, as Compose files leave them', () => {
+    const names = [
+      'PORT',
+      'HOST',
+      'CHAT_STORE',
+      'CHAT_STATIC',
+      'CHAT_SERVER_NAME',
+      'CHAT_DURABILITY',
+      'CHAT_LOG',
+      'TZ',
+    ];
+    assert.deepEqual(
+      readConfig(Object.fromEntries(names.map((name) => [name, '']))),
+      readConfig({}),
+    );
+  });
+
+  test('the result can’t be changed', () => {
+    assert.throws(() => Object.assign(readConfig({}), { port: 1 }), TypeError);
+  });
+});
+
+suite('a good value', () => {
+  test('of PORT is a whole number from 0 to 65535', () => {
+    for (const [text, port] of [
+      ['0', 0],
+      ['1', 1],
+      ['080', 80],
+      ['65535', 65_535],
+    ] as const) {
+      assert.equal(readConfig({ PORT: text }).port, port);
+    }
+  });
+
+  test('of HOST is passed on', () => {
+    assert.equal(readConfig({ HOST: '127.0.0.1' }).host, '127.0.0.1');
+    assert.equal(readConfig({ HOST: '::1' }).host, '::1');
+  });
+
+  test('of CHAT_STORE and CHAT_STATIC is a folder, from where the process runs', () => {
+    const folder = makeTempFolder('config');
+    const config = readConfig({ CHAT_STORE: relative(process.cwd(), folder), CHAT_STATIC: folder });
+    assert.equal(config.store, folder);
+    assert.equal(config.staticFolder, folder);
+    assert.equal(readConfig({ CHAT_STORE: '/not/there/yet' }).store, '/not/there/yet');
+    assert.equal(readConfig({ CHAT_STORE: '/odd:name//x' }).store, '/odd:name/x');
+  });
+
+  test('of CHAT_SERVER_NAME is 1 to 64 printable ASCII characters', () => {
+    for (const name of ['a', 'two words', `a${'-'.repeat(62)}b`, '!~']) {
+      assert.equal(readConfig({ CHAT_SERVER_NAME: name }).serverName, name);
+    }
+  });
+
+  test('of CHAT_DURABILITY and CHAT_LOG is one of the choices', () => {
+    for (const choice of ['disk', 'memory'])
+      assert.equal(readConfig({ CHAT_DURABILITY: choice }).durability, choice);
+    for (const level of ['debug', 'info', 'warn', 'error'])
+      assert.equal(readConfig({ CHAT_LOG: level }).log, level);
+  });
+
+  test('of TZ is a zone’s name', () => {
+    for (const TZ of ['UTC', 'Europe/Berlin', 'Asia/Kathmandu']) {
+      assert.equal(readConfig({ TZ }).timeZone, TZ);
+    }
+  });
+});
+
+suite('a bad value is one clear line that names its variable', () => {
+  const file = join(makeTempFolder('config'), 'file');
+  writeFileSync(file, '');
+  const bad: Record<string, string[]> = {
+    PORT: [
+      '-1',
+      '65536',
+      '99999',
+      '100000',
+      '80.5',
+      '1e3',
+      '0x50',
+      ' 80',
+      '80 ',
+      'http',
+      '\u0668',
+      '80\n',
+    ],
+    CHAT_STORE: ['postgres://host/db', 'https://host/', 'ftp://x', 'mysqlx://h/d'],
+    CHAT_STATIC: ['/not/there', file, 'a\nb'],
+    CHAT_SERVER_NAME: [
+      ' a',
+      'a ',
+      'a'.repeat(65),
+      'caf\u00e9',
+      'a\tb',
+      'a\nb',
+      'a\r\nSet-Cookie: x',
+      ' ',
+    ],
+    CHAT_DURABILITY: ['Disk', 'none', 'disk ', 'fsync', '__proto__'],
+    CHAT_LOG: ['INFO', 'trace', 'verbose', '0', 'constructor'],
+    TZ: ['Europe/Atlantis', 'nowhere', '../etc/passwd', ':UTC', 'UTC\n'],
+  };
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values) {
+      test(`${name}=${JSON.stringify(value).slice(0, 40)}`, () => {
+        assert.throws(
+          () => readConfig({ [name]: value }),
+          (error) => {
+            assert.ok(error instanceof ConfigError, String(error));
+            assert.match(error.message, new RegExp(`^${name} [^\\n\\r]+$`));
+            return true;
+          },
+        );
+      });
+    }
+  }
+
+  test('and a long one is cut', () => {
+    assert.throws(
+      () => readConfig({ CHAT_LOG: 'x'.repeat(100_000) }),
+      (error: Error) => error.message.length < 500,
+    );
+  });
+});
+
+suite('a friendly name', () => {
+  test('is the same for the same host, of two words, and differs between hosts', () => {
+    const names = Array.from({ length: 200 }, (_, index) => toFriendlyName(`host-${index}`));
+    for (const name of names) assert.match(name, /^[a-z]+-[a-z]+$/);
+    assert.equal(toFriendlyName('host-0'), names[0]);
+    assert.ok(new Set(names).size > 150, `only ${new Set(names).size} names`);
+    assert.match(toFriendlyName(''), /^[a-z]+-[a-z]+$/);
+  });
+});

@@ -1,0 +1,114 @@
+// Where rooms are kept, read from a text (contract §7, §10).
+import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
+import { suite, test } from 'node:test';
+import { showHome, toHome } from '../../../lib/config/store-address.ts';
+
+suite('a folder', () => {
+  for (const text of [
+    'rooms',
+    './a b',
+    '/srv/rooms',
+    '/odd:name',
+    'a/mysql://x',
+    'C:\\rooms',
+    '..',
+  ]) {
+    test(`is ${text}`, () => {
+      const home = toHome(text, undefined);
+      assert.deepEqual(home, { kind: 'folder', folder: resolve(text) });
+      assert.equal(showHome(home), resolve(text));
+    });
+  }
+});
+
+suite('a database', () => {
+  const addresses: Record<string, object> = {
+    'mysql://chat:secret@db/rooms': {
+      host: 'db',
+      port: 3306,
+      user: 'chat',
+      password: 'secret',
+      database: 'rooms',
+    },
+    'MYSQL://chat@127.0.0.1:3307/rooms': {
+      host: '127.0.0.1',
+      port: 3307,
+      user: 'chat',
+      password: '',
+      database: 'rooms',
+    },
+    'mysql://ch%40t:s%2Fe%3Ac%25@db/r%20s': {
+      host: 'db',
+      port: 3306,
+      user: 'ch@t',
+      password: 's/e:c%',
+      database: 'r s',
+    },
+    'mysql://chat:x@[::1]:3306/rooms': {
+      host: '::1',
+      port: 3306,
+      user: 'chat',
+      password: 'x',
+      database: 'rooms',
+    },
+  };
+  for (const [text, address] of Object.entries(addresses)) {
+    test(`is ${text}`, () => {
+      assert.deepEqual(toHome(text, undefined), { kind: 'database', address });
+    });
+  }
+
+  test('takes the file’s password where the address has none, and only then', () => {
+    const passwordOf = (text: string) => {
+      const home = toHome(text, 'from a file');
+      return home.kind === 'database' ? home.address.password : undefined;
+    };
+    assert.equal(passwordOf('mysql://chat@db/rooms'), 'from a file');
+    assert.equal(passwordOf('mysql://chat:own@db/rooms'), 'own');
+  });
+
+  test('is shown without its user and password, and reads back as the same place', () => {
+    for (const text of Object.keys(addresses)) {
+      const shown = showHome(toHome(text, 'from a file'));
+      assert.match(shown, /^mysql:\/\/(?:[^@/:]+|\[[^@/]+\]):\d+\/[^@/]+$/);
+      assert.doesNotMatch(shown, /secret|chat|file/);
+    }
+  });
+});
+
+suite('a bad address is told in one line that does not show it', () => {
+  const bad = [
+    'postgres://u:hushhush@db/r',
+    'https://u:hushhush@db/r',
+    'mysql://u:hushhush@/r',
+    'mysql://u:hushhush@db',
+    'mysql://u:hushhush@db/',
+  ];
+  bad.push(
+    'mysql://u:hushhush@db/r/s',
+    'mysql://u:hushhush@db:99999/r',
+    'mysql://u:hush#hush@db/r',
+    'mysql://u:hushhush@db/r?x=1',
+  );
+  bad.push(
+    'mysql://u:hush%hush@db/r',
+    'mysql://:hushhush@db/r',
+    'mysql://db/r',
+    'mysql://u:hushhush@db/%zz',
+    'mysql://',
+  );
+  for (const text of bad) {
+    test(text, () => {
+      assert.throws(
+        () => toHome(text, undefined),
+        (error: Error) => {
+          assert.match(error.message, /^[\x20-\x7e]+$/);
+          assert.match(error.message, /it takes a folder, or mysql:\/\//);
+          assert.doesNotMatch(error.message, /hush/);
+          return true;
+        },
+      );
+    });
+  }
+});

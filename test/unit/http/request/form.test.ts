@@ -1,0 +1,187 @@
+// A request's form: the same fields however its body comes, within its limits (contract §4).
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, suite, test } from 'node:test';
+import { ServiceError } from '../../../../lib/errors.ts';
+import { MAX_BODY_BYTES, readForm } from '../../../../lib/http/request/form.ts';
+import { openWire } from '../../../support/http.ts';
+import { pause, waitUntil } from '../../../support/server.ts';
+
+let port = 0;
+const outcomes: string[] = [];
+const server = createServer((request, response) => {
+  // As the service does it: at the end of the turn; or once the client has gone away.
+  const isReady = () => request.url !== '/gone' || request.closed;
+  waitUntil('ready', isReady, 5000)
+    .then(() => readForm(request, () => undefined))
+    .then((form) => JSON.stringify(form))
+    .catch((error) => (error instanceof ServiceError ? error.code : `bug: ${error}`))
+    .then((outcome) => {
+      outcomes.push(outcome);
+      response.setHeader('Connection', 'close');
+      response.end(`<${outcome}>`);
+    });
+});
+
+before(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  port = (server.address() as AddressInfo).port;
+});
+after(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+/** Sends a request in pieces, each a packet of its own, and gives what became of its form. */
+async function send(...pieces: string[]): Promise<string> {
+  const wire = await openWire({ port });
+  for (const [index, piece] of pieces.entries()) {
+    if (index > 0) await pause(5);
+    wire.send(piece);
+  }
+  const text = await wire.waitFor(/<.*>/s);
+  wire.close();
+  return /<(.*)>/s.exec(text)?.[1] ?? '';
+}
+
+const urlencoded = 'application/x-www-form-urlencoded';
+
+function makeHead(
+  length: number | undefined,
+  type: string | undefined = urlencoded,
+  more = '',
+  path = '/',
+): string {
+  const typeField = type === '' ? '' : `Content-Type: ${type}\r\n`;
+  const lengthField =
+    length === undefined ? 'Transfer-Encoding: chunked\r\n' : `Content-Length: ${length}\r\n`;
+  return `POST ${path} HTTP/1.1\r\nHost: a\r\n${typeField}${lengthField}${more}\r\n`;
+}
+
+suite('a form', () => {
+  const body = 'username=omri&msg=hi+%D7%A9';
+  const form = '{"username":"omri","message":"hi \u05e9"}';
+  const toChunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+
+  test('is the same in one packet, in two, byte by byte and in chunks', async () => {
+    const latin1 = Buffer.from(form).toString('latin1');
+    const head = makeHead(body.length);
+    assert.equal(await send(head + body), latin1);
+    assert.equal(await send(head, body), latin1);
+    assert.equal(await send(head + body.slice(0, 5), body.slice(5)), latin1);
+    assert.equal(await send(head, ...body), latin1);
+    const chunked = makeHead(undefined);
+    assert.equal(await send(`${chunked}${toChunk(body)}0\r\n\r\n`), latin1);
+    assert.equal(await send(chunked, ...[...body].map(toChunk), '0\r\n\r\n'), latin1);
+  });
+
+  test('has message before msg, the first of a repeated field, and no unknown one', async () => {
+    const cases: Record<string, string> = {
+      'msg=b&message=a&username=x': '{"username":"x","message":"a"}',
+      'message=&msg=b&username=x': '{"username":"x","message":""}',
+      'username=x&username=y&message=1&message=2': '{"username":"x","message":"1"}',
+      'Username=x&other=1&message=m': '{"message":"m"}',
+      '': '{}',
+    };
+    for (const [sent, outcome] of Object.entries(cases)) {
+      assert.equal(await send(makeHead(sent.length) + sent), outcome, sent);
+    }
+  });
+
+  test('of an empty body, declared or not, has no field', async () => {
+    assert.equal(await send(makeHead(0)), '{}');
+    assert.equal(await send(`${makeHead(undefined)}0\r\n\r\n`), '{}');
+    assert.equal(
+      await send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Type: ${urlencoded}\r\n\r\n`),
+      '{}',
+    );
+  });
+});
+
+suite('a content type', () => {
+  const taken = [
+    urlencoded,
+    urlencoded.toUpperCase(),
+    `${urlencoded}; charset=UTF-8`,
+    ` ${urlencoded} ;x="a;b"`,
+  ];
+  for (const type of taken) {
+    test(`${type} is taken`, async () => {
+      assert.equal(await send(`${makeHead(9, type)}message=m`), '{"message":"m"}');
+    });
+  }
+
+  const refused = [
+    '',
+    'text/plain',
+    'application/json',
+    `${urlencoded}x`,
+    `x${urlencoded}`,
+    'multipart/mixed; boundary=b',
+    `${urlencoded}, text/plain`,
+  ];
+  for (const type of refused) {
+    test(`${type || 'none'} is not`, async () => {
+      assert.equal(await send(`${makeHead(9, type)}message=m`), 'media-type');
+    });
+  }
+
+  test('of a compressed form is not', async () => {
+    for (const coding of ['gzip', 'br', 'identity, gzip']) {
+      const head = makeHead(9, urlencoded, `Content-Encoding: ${coding}\r\n`);
+      assert.equal(await send(`${head}message=m`), 'media-type', coding);
+    }
+    const head = makeHead(9, urlencoded, 'Content-Encoding: Identity\r\n');
+    assert.equal(await send(`${head}message=m`), '{"message":"m"}');
+  });
+
+  test('of multipart needs a boundary', async () => {
+    assert.equal(await send(`${makeHead(5, 'multipart/form-data; boundary=b')}--b--`), '{}');
+    assert.equal(await send(`${makeHead(5, 'multipart/form-data')}--b--`), 'bad-request');
+  });
+});
+
+suite('a body', () => {
+  const fill = (length: number) => `message=${'m'.repeat(length - 8)}`;
+
+  test('may have 64 KiB, in one piece and in chunks', async () => {
+    const body = fill(MAX_BODY_BYTES);
+    assert.match(await send(makeHead(body.length) + body), /^\{"message":"m+"\}$/);
+    const chunked = `${makeHead(undefined)}${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    assert.match(await send(chunked), /^\{"message":"m+"\}$/);
+  });
+
+  test('of a byte more is too large, without a byte of it, and in chunks', async () => {
+    assert.equal(await send(makeHead(MAX_BODY_BYTES + 1)), 'too-large');
+    const body = fill(MAX_BODY_BYTES + 1);
+    const size = body.length.toString(16);
+    assert.equal(await send(`${makeHead(undefined)}${size}\r\n${body}`), 'too-large');
+  });
+
+  test('that breaks off is no form', async () => {
+    const count = outcomes.length;
+    for (const sent of [
+      makeHead(20),
+      `${makeHead(20)}username=a`,
+      `${makeHead(undefined)}5\r\nuser`,
+    ]) {
+      const wire = await openWire({ port });
+      wire.send(sent);
+      await pause(30);
+      wire.close();
+    }
+    await waitUntil('all refused', () => outcomes.length >= count + 3);
+    assert.deepEqual(outcomes.slice(count), ['bad-request', 'bad-request', 'bad-request']);
+  });
+
+  test('that broke off before anybody read it is no form either', async () => {
+    const count = outcomes.length;
+    const wire = await openWire({ port });
+    wire.send(`${makeHead(20, urlencoded, '', '/gone')}username=a`);
+    await pause(30);
+    wire.close();
+    await waitUntil('refused', () => outcomes.length > count);
+    assert.equal(outcomes.at(-1), 'bad-request');
+  });
+});

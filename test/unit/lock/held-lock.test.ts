@@ -1,0 +1,241 @@
+// A lock file on disk: what it says, and who may remove it.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { type Disk, realDisk } from '../../../lib/disk/disk.ts';
+import { createExclusive } from '../../../lib/disk/files.ts';
+import { LockFile, STALE_MS, TOUCH_MS } from '../../../lib/lock/held-lock.ts';
+import { readHolder, toLockText } from '../../../lib/lock/lock-record.ts';
+import { makeTempFolder } from '../../support/paths.ts';
+
+const folder = makeTempFolder('lock-file');
+let made = 0;
+
+interface Taken {
+  file: string;
+  lock: LockFile;
+  /** What it was let go with: whether its file is gone for sure. */
+  told: boolean[];
+}
+
+function take(disk: Partial<Disk> = {}): Taken {
+  made += 1;
+  const file = join(folder, `${made}.lock`);
+  const told: boolean[] = [];
+  const fd = createExclusive(file)!;
+  const label = `0123456789abcdef ${made}`;
+  fs.writeSync(fd, toLockText(label, file));
+  const body = { fd, ino: fs.fstatSync(fd).ino };
+  const all = { ...realDisk, ...disk };
+  const lock = new LockFile(
+    file,
+    body,
+    label,
+    performance.now(),
+    (isGone) => told.push(isGone),
+    all,
+  );
+  return { file, lock, told };
+}
+
+/** Lets the monotonic clock go forward. */
+function skipTime(t: TestContext, ms: number): void {
+  const now = performance.now.bind(performance);
+  t.mock.method(performance, 'now', () => now() + ms);
+}
+
+suite('a lock file', () => {
+  test('is made once: the second finds it there', () => {
+    const { file } = take();
+    assert.equal(createExclusive(file), undefined);
+    assert.throws(() => createExclusive(join(folder, 'gone', 'a.lock')), { code: 'ENOENT' });
+  });
+
+  test('says nothing of the room before anything is written', () => {
+    const { file, lock } = take();
+    assert.equal(readHolder(file)?.baseBytes, undefined);
+    lock.release();
+    assert.equal(readHolder(file), undefined);
+  });
+
+  test('tells the committed size, the last one published, and never a mix of two', () => {
+    const seen: (number | undefined)[] = [];
+    const { file, lock } = take({
+      writeSync: (fd, bytes, offset, length, position) => {
+        const count = realDisk.writeSync(fd, bytes, offset, length, position);
+        seen.push(readHolder(file)?.baseBytes);
+        return count;
+      },
+    });
+    for (const base of [0, 5, 123_456, 99, Number.MAX_SAFE_INTEGER, 0, 7]) {
+      lock.publish(base);
+      assert.equal(readHolder(file)?.baseBytes, base);
+    }
+    const between = seen.slice(1).filter((_, index) => index % 2 === 0);
+    assert.deepEqual(new Set(between), new Set([undefined]), 'one goes before the next comes');
+    lock.release();
+  });
+
+  test('whose text is another lock’s tells nothing of this room', () => {
+    const { file, lock } = take();
+    lock.publish(5);
+    assert.equal(readHolder(file)?.baseBytes, 5);
+    const other = join(folder, 'other.lock');
+    fs.linkSync(file, other);
+    assert.equal(readHolder(other)?.baseBytes, undefined);
+    assert.notEqual(readHolder(other)?.identity, undefined);
+    fs.rmSync(other);
+    lock.release();
+  });
+
+  test('has room for the longest name of a room', () => {
+    const file = join(folder, `${'%d7%a9'.repeat(40)}.lock`);
+    fs.writeFileSync(
+      file,
+      `${toLockText('0123456789abcdef 123456789', file).replace(/-+/, '77')}xx`,
+    );
+    assert.equal(readHolder(file)?.baseBytes, 77);
+    fs.rmSync(file);
+  });
+
+  test('that was written by half tells nothing that is not so', () => {
+    const { file, lock } = take();
+    for (const text of [
+      '',
+      '0123456789abcdef',
+      '0123456789abcdef 1',
+      '0123456789abcdef 1 ',
+      '0123456789abcdef 1 12',
+      'x y 5\n',
+      '\n',
+      '1 2 -3\n',
+      'x 5 ---7\n',
+      'x 5 7\nano',
+      `x 5 7\nx${made}.lock\n`,
+    ]) {
+      fs.writeFileSync(file, text);
+      assert.equal(readHolder(file)?.baseBytes, undefined, JSON.stringify(text));
+    }
+    lock.release();
+  });
+
+  test('has an identity that changes with all that its owner does, and stays where nobody does', async () => {
+    const { file, lock } = take();
+    const seen = [readHolder(file)!.identity];
+    assert.equal(readHolder(file)!.identity, seen[0]);
+    lock.publish(5);
+    seen.push(readHolder(file)!.identity);
+    fs.utimesSync(file, 1, 1);
+    seen.push(readHolder(file)!.identity);
+    lock.release();
+    const again = createExclusive(file)!;
+    seen.push(readHolder(file)!.identity);
+    assert.equal(new Set(seen).size, 4, seen.join('\n'));
+    fs.closeSync(again);
+  });
+});
+
+suite('an owner', () => {
+  test('removes its own lock, and says so', () => {
+    const { file, lock, told } = take();
+    assert.ok(lock.isMine());
+    lock.release();
+    assert.deepEqual(told, [true]);
+    assert.ok(!fs.existsSync(file));
+  });
+
+  test('that was long away finds its lock gone, and leaves the next owner’s alone', (t) => {
+    const { file, lock, told } = take();
+    fs.rmSync(file);
+    fs.writeFileSync(file, 'somebody else');
+    skipTime(t, STALE_MS);
+    assert.ok(!lock.isMine());
+    lock.release();
+    assert.deepEqual(told, [true]);
+    assert.equal(fs.readFileSync(file, 'utf8'), 'somebody else');
+  });
+
+  test('that was long away and finds no lock at all does no harm', (t) => {
+    const { file, lock } = take();
+    fs.rmSync(file);
+    skipTime(t, STALE_MS);
+    assert.ok(!lock.isMine());
+    lock.release();
+    assert.ok(!fs.existsSync(file));
+  });
+
+  test('that was long away and not replaced still owns it', (t) => {
+    const { file, lock } = take();
+    skipTime(t, 10 * STALE_MS);
+    assert.ok(lock.isMine());
+    lock.release();
+    assert.ok(!fs.existsSync(file));
+  });
+
+  test('looks again well before others may judge it dead', (t) => {
+    const { file, lock } = take();
+    fs.rmSync(file);
+    skipTime(t, STALE_MS * 0.75);
+    assert.ok(!lock.isMine());
+    lock.release();
+  });
+
+  test('that can’t look at its lock does not take it for lost', (t) => {
+    let isFailing = true;
+    const { file, lock } = take({
+      statSync: ((path: string, options: { throwIfNoEntry: false }) => {
+        if (isFailing) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        return realDisk.statSync(path, options);
+      }) as Disk['statSync'],
+    });
+    skipTime(t, STALE_MS);
+    assert.throws(() => lock.isMine(), { code: 'EIO' });
+    isFailing = false;
+    assert.ok(lock.isMine());
+    lock.release();
+    assert.ok(!fs.existsSync(file));
+  });
+
+  test('that can’t remove its lock leaves it empty, which hides nothing from readers', () => {
+    const { file, lock, told } = take({
+      unlinkSync: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    });
+    lock.publish(5);
+    lock.release();
+    assert.equal(readHolder(file)?.baseBytes, undefined);
+    assert.equal(fs.statSync(file).size, 0);
+    assert.deepEqual(told, [false], 'what is behind it must not come to be behind another');
+  });
+
+  test('whose lock somebody removed just before it did is done with it', () => {
+    const { lock, told } = take({
+      unlinkSync: (path) => {
+        realDisk.unlinkSync(path);
+        realDisk.unlinkSync(path);
+      },
+    });
+    lock.release();
+    assert.deepEqual(told, [true]);
+  });
+
+  test('touches its lock once it is held for long, and not before', (t) => {
+    const { file, lock } = take();
+    const before = readHolder(file)!.identity;
+    lock.touch();
+    assert.equal(readHolder(file)!.identity, before);
+    skipTime(t, TOUCH_MS);
+    lock.touch();
+    assert.notEqual(readHolder(file)!.identity, before);
+    assert.ok(TOUCH_MS * 3 < STALE_MS, 'several touches fit in before a lock is stale');
+    lock.release();
+    lock.touch();
+  });
+
+  test('is told where the lock file could only be written by half', () => {
+    const { lock } = take({ writeSync: () => 3 });
+    assert.throws(() => lock.publish(5), { code: 'ENOSPC' });
+  });
+});

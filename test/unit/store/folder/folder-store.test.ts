@@ -1,0 +1,333 @@
+// The folder store as a whole, on a real folder (store.ts has its promises).
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { suite, type TestContext, test } from 'node:test';
+import { type Disk, realDisk } from '../../../../lib/disk/disk.ts';
+import { ServiceError } from '../../../../lib/errors.ts';
+import { Log } from '../../../../lib/ops/log.ts';
+import { Registry } from '../../../../lib/ops/metrics.ts';
+import { toFileStem } from '../../../../lib/room/name.ts';
+import { FileStore } from '../../../../lib/store/folder/folder-store.ts';
+import { listLocks, makeTempFolder } from '../../../support/paths.ts';
+import { pause, waitUntil } from '../../../support/server.ts';
+
+interface Opened {
+  folder: string;
+  store: FileStore;
+  registry: Registry;
+  lines: string[];
+  /** The value of one metric's only sample. */
+  count(name: string): number;
+}
+
+function open(t: TestContext, folder = makeTempFolder('store'), disk: Partial<Disk> = {}): Opened {
+  const registry = new Registry();
+  const lines: string[] = [];
+  const log = new Log('debug', (line) => lines.push(line));
+  const store = new FileStore({
+    folder,
+    durable: true,
+    log,
+    registry,
+    disk: { ...realDisk, ...disk },
+  });
+  t.after(() => store.close());
+  const count = (name: string) =>
+    Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(registry.show())?.[1]);
+  return { folder, store, registry, lines, count };
+}
+
+const say = (message: string) => ({ username: 'omri', message });
+const failure = (code: string) => Object.assign(new Error(code), { code });
+const isUnavailable = (error: unknown) =>
+  error instanceof ServiceError && error.code === 'unavailable';
+
+suite('a message', () => {
+  test('is in every view from its answer on, here and in another process on the folder', async (t) => {
+    const { store, folder } = open(t);
+    const other = open(t, folder).store;
+    let text = '';
+    for (let n = 0; n < 50; n += 1) {
+      const [writer, reader] = n % 2 === 0 ? [store, other] : [other, store];
+      const before = await reader.etag('r');
+      const { line, cursor } = await writer.append('r', say(`${n}`));
+      text += line;
+      assert.notEqual(await reader.etag('r'), before);
+      for (const one of [store, other]) {
+        const view = await one.view('r');
+        assert.equal(view.tail.toString(), text);
+        assert.equal(cursor, `${view.epoch}-${view.completeBytes}`);
+        assert.equal(await one.etag('r'), view.etag);
+      }
+    }
+    assert.equal(await store.etag('r'), await other.etag('r'));
+  });
+
+  test('is stored under the file that stands for its room, and nothing else is left there', async (t) => {
+    const { store, folder } = open(t);
+    const rooms = ['general', 'Upper', 'a/b', '..a', '\u05e9'];
+    await Promise.all(rooms.map((room) => store.append(room, say('m'))));
+    const files = rooms.map((room) => `${toFileStem(room)}.txt`);
+    assert.deepEqual(fs.readdirSync(folder).sort(), ['.locks', ...files].sort());
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
+  });
+
+  test('of a crowd on two processes is stored once, each sender’s in order', async (t) => {
+    const { store, folder, count } = open(t);
+    const other = open(t, folder);
+    const sends: Promise<{ line: string; cursor: string }>[] = [];
+    for (let n = 0; n < 400; n += 1) {
+      sends.push((n % 2 === 0 ? store : other.store).append('r', say(`${n % 2}/${n}`)));
+      if (n % 40 === 0) await sends.at(-1);
+    }
+    const receipts = await Promise.all(sends);
+    const text = fs.readFileSync(join(folder, 'r.txt'), 'utf8');
+    const messages = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.replace(/^.*: /, ''));
+    assert.equal(new Set(messages).size, 400);
+    for (const sender of ['0', '1']) {
+      const own = messages
+        .filter((message) => message.startsWith(`${sender}/`))
+        .map((message) => Number(message.slice(2)));
+      assert.deepEqual(
+        own,
+        [...own].sort((one, another) => one - another),
+      );
+    }
+    for (const { line, cursor } of receipts) {
+      const end = Number(cursor.split('-')[1]);
+      assert.equal(Buffer.from(text).toString('utf8', end - Buffer.byteLength(line), end), line);
+    }
+    assert.equal(
+      count('chat_messages_stored_total') + other.count('chat_messages_stored_total'),
+      400,
+    );
+    assert.equal(
+      count('chat_bytes_stored_total') + other.count('chat_bytes_stored_total'),
+      Buffer.byteLength(text),
+    );
+    assert.ok(count('chat_batch_messages_count') < 200, 'messages share batches');
+  });
+});
+
+suite('a disk that fails', () => {
+  const faults: Record<string, Partial<Disk>> = {
+    'can’t take the text': {
+      writeSync: (fd, bytes, offset, length, position) => {
+        if (position === undefined) throw failure('ENOSPC');
+        return realDisk.writeSync(fd, bytes, offset, length, position);
+      },
+    },
+    'can’t sync': { fdatasync: () => Promise.reject(failure('EIO')) },
+    'can’t open the room': {
+      openSync: (path, flags, mode) => {
+        if (path.endsWith('.txt')) throw failure('EMFILE');
+        return realDisk.openSync(path, flags, mode);
+      },
+    },
+    'can’t make a lock': {
+      linkSync: () => {
+        throw failure('EROFS');
+      },
+    },
+    'can’t make a file for its locks': {
+      openSync: (path, flags, mode) => {
+        if (path.endsWith('.own')) throw failure('EROFS');
+        return realDisk.openSync(path, flags, mode);
+      },
+    },
+    'can’t tell the lock’s base': {
+      writeSync: (fd, bytes, _offset, _length, position) => {
+        if (position !== undefined) throw failure('ENOSPC');
+        return realDisk.writeSync(fd, bytes);
+      },
+    },
+  };
+  for (const [what, disk] of Object.entries(faults)) {
+    test(`(it ${what}) refuses the message, and no part of it is there`, async (t) => {
+      const { folder } = open(t);
+      fs.writeFileSync(join(folder, 'r.txt'), 'one\n');
+      const { store, count, lines } = open(t, folder, disk);
+      await assert.rejects(store.append('r', say('secret')), (error) => {
+        assert.ok(isUnavailable(error), String(error));
+        assert.match((error as Error).message, /^[\x20-\x7e]*\(E[A-Z]+\)[\x20-\x7e]*$/);
+        assert.doesNotMatch((error as Error).message, /\/tmp|secret/);
+        return true;
+      });
+      assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
+      assert.deepEqual(listLocks(join(folder, '.locks')), [], 'the lock is let go');
+      assert.equal(count('chat_store_errors_total'), 1);
+      assert.match(lines.join(''), / error .*E[A-Z]+/);
+      assert.doesNotMatch(lines.join(''), /secret|omri/);
+    });
+  }
+
+  test('refuses a view as well, and a bug in it is no refusal', async (t) => {
+    const bad = open(t, makeTempFolder('store'), {
+      statSync: () => {
+        throw failure('EIO');
+      },
+    });
+    await assert.rejects(async () => bad.store.view('r'), isUnavailable);
+    await assert.rejects(async () => bad.store.etag('r'), isUnavailable);
+    const buggy = open(t, makeTempFolder('store'), {
+      statSync: () => {
+        throw new TypeError('a bug');
+      },
+    });
+    await assert.rejects(async () => buggy.store.view('r'), TypeError);
+  });
+
+  test('goes on when it is well again', async (t) => {
+    let isBroken = true;
+    const { store, folder } = open(t, makeTempFolder('store'), {
+      fdatasync: (fd) => (isBroken ? Promise.reject(failure('EIO')) : realDisk.fdatasync(fd)),
+    });
+    await assert.rejects(store.append('r', say('lost')), isUnavailable);
+    isBroken = false;
+    const { line } = await store.append('r', say('kept'));
+    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), line);
+  });
+});
+
+suite('the folder', () => {
+  test('is made, with those above it', (t) => {
+    const folder = join(makeTempFolder('store'), 'a', 'b');
+    open(t, folder);
+    assert.ok(fs.statSync(join(folder, '.locks')).isDirectory());
+  });
+
+  test('that can’t be made is told at the start', (t) => {
+    const file = join(makeTempFolder('store'), 'file');
+    fs.writeFileSync(file, '');
+    assert.throws(() => open(t, join(file, 'rooms')), { code: 'ENOTDIR' });
+  });
+
+  test('may be removed with all that is in it: the next message begins it anew', async (t) => {
+    const { store, folder } = open(t);
+    await store.append('r', say('old'));
+    assert.ok((await store.view('r')).sizeBytes > 0);
+    fs.rmSync(folder, { recursive: true });
+    assert.equal((await store.view('r')).sizeBytes, 0);
+    const { line } = await store.append('r', say('new'));
+    assert.equal((await store.view('r')).tail.toString(), line);
+  });
+
+  test('may lose its locks', async (t) => {
+    const { store, folder } = open(t);
+    fs.rmdirSync(join(folder, '.locks'));
+    await store.append('r', say('m'));
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
+  });
+
+  test('is really written to by a check, which leaves nothing and tells why it fails', async (t) => {
+    const { store, folder } = open(t);
+    await store.check();
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
+    assert.deepEqual(fs.readdirSync(folder), ['.locks']);
+    fs.rmSync(folder, { recursive: true });
+    fs.writeFileSync(folder, 'no folder');
+    await assert.rejects(store.check(), isUnavailable);
+    fs.rmSync(folder);
+    await store.check();
+  });
+
+  test('tells of what another process stores', async (t) => {
+    const { store, folder } = open(t);
+    const told = new Set<string>();
+    t.after(
+      store.watch(
+        () => [],
+        (room) => told.add(room),
+      ),
+    );
+    await open(t, folder).store.append('Room', say('m'));
+    await waitUntil('told', () => told.has('Room'));
+  });
+
+  test('tells nobody of what it is writing itself, as nothing of it is to be seen yet', async (t) => {
+    let isSyncing = false;
+    const toldOf: string[] = [];
+    const fdatasync = async (fd: number): Promise<void> => {
+      isSyncing = true;
+      await pause(200);
+      isSyncing = false;
+      return realDisk.fdatasync(fd);
+    };
+    const { store, folder } = open(t, makeTempFolder('store'), { fdatasync });
+    const takeNote = (room: string): void => {
+      if (isSyncing) toldOf.push(room);
+    };
+    t.after(store.watch(() => [], takeNote));
+    const answer = store.append('own', say('m'));
+    await waitUntil('syncing', () => isSyncing);
+    await open(t, folder).store.append('other', say('m'));
+    await answer;
+    assert.deepEqual(new Set(toldOf), new Set(['other']));
+  });
+});
+
+suite('a dead writer', { concurrency: true }, () => {
+  const writeDead = (folder: string, base: number) =>
+    fs.writeFileSync(join(folder, '.locks', 'r.lock'), `0123456789abcdef 7 ${base}\n`);
+
+  test('holds up the next message for 3 s at most; its stump is a line of its own', async (t) => {
+    const { store, folder, count, lines } = open(t);
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\nstump');
+    writeDead(folder, 4);
+    assert.equal((await store.view('r')).tail.toString(), 'one\n');
+    const begunMs = performance.now();
+    const { line } = await store.append('r', say('m'));
+    assert.ok(performance.now() - begunMs < 3000);
+    assert.equal((await store.view('r')).tail.toString(), `one\nstump\n${line}`);
+    assert.equal(count('chat_stale_locks_broken_total'), 1);
+    assert.match(lines.join(''), /dead writer/);
+  });
+
+  test('hides what it left for about 3 s from readers, though nobody writes', async (t) => {
+    const { store, folder } = open(t);
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\ntwo\n');
+    writeDead(folder, 4);
+    const begunMs = performance.now();
+    await waitUntil(
+      'the whole room',
+      async () => (await store.view('r')).tail.toString() === 'one\ntwo\n',
+    );
+    const tookMs = performance.now() - begunMs;
+    assert.ok(tookMs > 1500 && tookMs < 5000, `${tookMs} ms`);
+    assert.ok((await store.view('r')).isSettled);
+    await waitUntil('no lock', () => listLocks(join(folder, '.locks')).length === 0);
+  });
+
+  test('whose text can’t be made durable is taken back before anybody is shown it', async (t) => {
+    let isBroken = true;
+    const { store, folder } = open(t, makeTempFolder('store'), {
+      fdatasyncSync: (fd) => {
+        if (isBroken) throw failure('EIO');
+        realDisk.fdatasyncSync(fd);
+      },
+    });
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\nnever told\n');
+    writeDead(folder, 4);
+    await assert.rejects(store.append('r', say('m')), isUnavailable);
+    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
+    isBroken = false;
+    const { line } = await store.append('r', say('m'));
+    assert.equal((await store.view('r')).tail.toString(), `one\n${line}`);
+  });
+});
+
+test('close waits for what was accepted, and leaves nothing beside the rooms', async (t) => {
+  const { store, folder } = open(t);
+  const sent = Array.from({ length: 20 }, (_, n) => store.append(`r${n % 3}`, say(`${n}`)));
+  await store.close();
+  const files = ['r0.txt', 'r1.txt', 'r2.txt'].map((file) =>
+    fs.readFileSync(join(folder, file), 'utf8'),
+  );
+  assert.equal(files.join('').split('\n').length - 1, 20);
+  assert.equal((await Promise.all(sent)).length, 20);
+  assert.deepEqual(fs.readdirSync(join(folder, '.locks')), []);
+});

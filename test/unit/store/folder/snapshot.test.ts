@@ -1,0 +1,344 @@
+// Views of rooms on a folder: what a reader sees while others write, edit and die (contract §5).
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { type Disk, realDisk } from '../../../../lib/disk/disk.ts';
+import { ServiceError } from '../../../../lib/errors.ts';
+import { LockFolder } from '../../../../lib/lock/lock.ts';
+import { EMPTY_EPOCH, toEpoch } from '../../../../lib/room/cursor.ts';
+import { findPart } from '../../../../lib/room/line-reader.ts';
+import { MAX_TEXT_BYTES, TAIL_BYTES, Views } from '../../../../lib/store/folder/snapshot.ts';
+import type { RoomView } from '../../../../lib/store/store.ts';
+import { need } from '../../../support/need.ts';
+import { makeTempFolder } from '../../../support/paths.ts';
+import { pause } from '../../../support/server.ts';
+
+interface Rooms {
+  file: string;
+  views: Views;
+  locks: LockFolder;
+  stuck: string[];
+  /** Views of another process on the same folder. */
+  other: Views;
+}
+
+const quiet = { onWait: () => undefined, onBreak: () => undefined };
+
+function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
+  const folder = makeTempFolder('view');
+  const locksFolder = join(folder, '.locks');
+  fs.mkdirSync(locksFolder);
+  const locks = new LockFolder(locksFolder, quiet);
+  const stuck: string[] = [];
+  const views = new Views(folder, locks, (room) => stuck.push(room), { ...realDisk, ...disk });
+  const other = new Views(folder, new LockFolder(locksFolder, quiet), () => undefined);
+  const file = join(folder, 'r.txt');
+  if (text !== undefined) fs.writeFileSync(file, text);
+  return { file, views, locks, stuck, other };
+}
+
+async function readAll(view: RoomView, from = 0, to = view.sizeBytes): Promise<string> {
+  const part = findPart(view, from, to);
+  if (part !== undefined) return part.toString();
+  const pieces: Buffer[] = [];
+  for await (const piece of view.read(from, to)) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces).toString();
+}
+
+suite('a room where nobody writes', () => {
+  test('is an empty one where there is no file, and the same empty one always', () => {
+    const { views, other } = makeRooms();
+    const view = views.view('r');
+    assert.deepEqual(
+      [view.sizeBytes, view.completeBytes, view.epoch, view.isSettled],
+      [0, 0, EMPTY_EPOCH, true],
+    );
+    assert.equal(view.etag, views.etag('r'));
+    assert.equal(other.view('r').etag, view.etag);
+  });
+
+  test('is an empty one where the file is empty', () => {
+    const view = makeRooms('').views.view('r');
+    assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
+  });
+
+  const texts: Record<string, string> = {
+    'one line': 'one\n',
+    'two lines': 'one\ntwo\n',
+    'a last line without LF': 'one\ntwo',
+    'no LF at all': 'half',
+    'only an LF': '\n',
+    'CR LF': 'one\r\ntwo\r\n',
+    'the most that is kept in memory': `${'x'.repeat(MAX_TEXT_BYTES - 1)}\n`,
+    'a byte more': `${'x'.repeat(MAX_TEXT_BYTES)}\n`,
+    'a large half line': `one\n${'x'.repeat(MAX_TEXT_BYTES * 2)}`,
+  };
+  for (const [what, text] of Object.entries(texts)) {
+    test(`is shown as it is: ${what}`, async () => {
+      const { views, other } = makeRooms(text);
+      const view = views.view('r');
+      assert.equal(view.sizeBytes, text.length);
+      assert.equal(view.completeBytes, text.lastIndexOf('\n') + 1);
+      assert.equal(view.epoch, text.includes('\n') ? toEpoch(Buffer.from(text)) : EMPTY_EPOCH);
+      assert.ok(view.isSettled);
+      const isSmall = text.length <= MAX_TEXT_BYTES;
+      assert.equal(view.tail.length, isSmall ? text.length : TAIL_BYTES, 'bounded memory');
+      assert.ok(text.endsWith(view.tail.toString()));
+      assert.equal(await readAll(view), text);
+      assert.equal(view.etag, views.etag('r'));
+      assert.deepEqual(
+        [other.etag('r'), other.view('r').etag],
+        [view.etag, view.etag],
+        'on every replica',
+      );
+      assert.match(view.etag, /^"[\x21\x23-\x7e]+"$/);
+    });
+  }
+
+  test('is read once, and then given from memory', () => {
+    let opened = 0;
+    const openSync: Disk['openSync'] = (...args) => {
+      opened += 1;
+      return realDisk.openSync(...args);
+    };
+    const { views } = makeRooms('one\n', { openSync });
+    const view = views.view('r');
+    for (let round = 0; round < 100; round += 1) {
+      assert.equal(views.view('r'), view);
+      assert.equal(views.etag('r'), view.etag);
+    }
+    assert.equal(opened, 1);
+  });
+
+  test('has its tag without opening the text', () => {
+    const openSync: Disk['openSync'] = () => assert.fail('opened');
+    const { views, other } = makeRooms('one\n', { openSync });
+    assert.equal(views.etag('r'), other.view('r').etag);
+  });
+});
+
+suite('every change by hand', () => {
+  const changes: Record<string, (file: string) => void> = {
+    'a line more': (file) => fs.appendFileSync(file, 'two\n'),
+    'half a line more': (file) => fs.appendFileSync(file, 'two'),
+    'a line less': (file) => fs.truncateSync(file, 4),
+    'a text of the same length in place': (file) => {
+      const fd = fs.openSync(file, 'r+');
+      fs.writeSync(fd, 'ONE', 0);
+      fs.closeSync(fd);
+    },
+    'another file under its name': (file) => {
+      fs.writeFileSync(`${file}~`, 'new\n1234\n');
+      fs.renameSync(`${file}~`, file);
+    },
+    'a file with the old time under its name': (file) => {
+      const { atime, mtime } = fs.statSync(file);
+      fs.writeFileSync(`${file}~`, 'new\n1234\n');
+      fs.utimesSync(`${file}~`, atime, mtime);
+      fs.renameSync(`${file}~`, file);
+    },
+    'the end of the file': (file) => fs.rmSync(file),
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    test(`(${what}) shows at once, with another tag`, async () => {
+      const { views, file } = makeRooms('one\nfour\n');
+      const before = views.view('r');
+      // The file system's clock has steps of some milliseconds.
+      await pause(20);
+      change(file);
+      const now = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+      assert.notEqual(views.etag('r'), before.etag);
+      const view = views.view('r');
+      assert.notEqual(view.etag, before.etag);
+      assert.equal(view.tail.toString(), now);
+      assert.equal(await readAll(before), 'one\nfour\n', 'what was read stays as it was');
+    });
+  }
+});
+
+suite('while a writer holds the lock', () => {
+  test('a reader is shown what was committed before, with the same tag', async () => {
+    const { views, other, locks, file } = makeRooms('one\n');
+    const before = views.view('r');
+    const held = await locks.acquire('r');
+    held.publish(4);
+    fs.appendFileSync(file, 'two\nthree\nha');
+    const view = views.view('r');
+    assert.equal(view.tail.toString(), 'one\n');
+    assert.deepEqual([view.completeBytes, view.isSettled], [4, false]);
+    assert.deepEqual([view.etag, views.etag('r')], [before.etag, before.etag]);
+    const cold = other.view('r');
+    assert.equal(cold.tail.toString(), 'one\n', 'one who never read it before, too');
+    assert.deepEqual([cold.sizeBytes, cold.epoch, cold.isSettled], [4, before.epoch, false]);
+    fs.appendFileSync(file, 'lf\n');
+    held.release();
+    assert.equal(views.view('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
+    assert.equal(other.view('r').etag, views.view('r').etag);
+    locks.close();
+  });
+
+  test('a room that is just being begun is empty, with the cursor of an empty room', async () => {
+    const { views, locks, file } = makeRooms();
+    const held = await locks.acquire('r');
+    held.publish(0);
+    fs.writeFileSync(file, 'first line\nhalf');
+    const view = views.view('r');
+    assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
+    held.release();
+    assert.equal(views.view('r').epoch, toEpoch(Buffer.from('first line\n')));
+    locks.close();
+  });
+
+  test('a last line without LF is left out, and shown again after', async () => {
+    const { views, locks, file } = makeRooms('one\nhalf');
+    assert.equal(views.view('r').tail.toString(), 'one\nhalf');
+    const held = await locks.acquire('r');
+    held.publish(8);
+    fs.appendFileSync(file, '\ntwo\n');
+    assert.equal(views.view('r').tail.toString(), 'one\n');
+    assert.equal(views.view('r').epoch, toEpoch(Buffer.from('one\n')));
+    fs.truncateSync(file, 8);
+    held.release();
+    assert.equal(views.view('r').tail.toString(), 'one\nhalf', 'rolled back');
+    locks.close();
+  });
+
+  test('what a writer takes back was never shown', async () => {
+    const { views, other, locks, file } = makeRooms('one\n');
+    const tags = new Set([views.view('r').etag]);
+    const held = await locks.acquire('r');
+    held.publish(4);
+    fs.appendFileSync(file, 'taken back\n');
+    assert.equal(views.view('r').tail.toString(), 'one\n');
+    assert.equal(other.view('r').tail.toString(), 'one\n');
+    fs.truncateSync(file, 4);
+    assert.equal(other.view('r').tail.toString(), 'one\n');
+    fs.appendFileSync(file, 'something!\n');
+    held.release();
+    assert.equal(views.view('r').tail.toString(), 'one\nsomething!\n');
+    assert.ok(!tags.has(views.view('r').etag));
+    locks.close();
+  });
+
+  test('a large room is shown up to the base, and not a byte of what comes behind', async () => {
+    const line = `${'x'.repeat(99)}\n`;
+    const { views, locks, file } = makeRooms(line.repeat(5000));
+    const held = await locks.acquire('r');
+    held.publish(500_000);
+    fs.appendFileSync(file, 'uncommitted\n');
+    const view = views.view('r');
+    assert.deepEqual(
+      [view.sizeBytes, view.completeBytes, view.tail.length],
+      [500_000, 500_000, TAIL_BYTES],
+    );
+    assert.ok(line.repeat(1000).endsWith(view.tail.toString()));
+    assert.equal(await readAll(view), line.repeat(5000));
+    held.release();
+    locks.close();
+  });
+
+  test('a base beyond the file’s end, after a cut by hand, is the file’s end', async () => {
+    const { views, locks, file } = makeRooms('one\ntwo\n');
+    const held = await locks.acquire('r');
+    held.publish(8);
+    fs.truncateSync(file, 4);
+    assert.equal(views.view('r').tail.toString(), 'one\n');
+    held.release();
+    locks.close();
+  });
+
+  test('a room whose lock hides something for long is told of once, and others are not', async () => {
+    const { views, locks, stuck, file } = makeRooms('one\n');
+    const held = await locks.acquire('r');
+    // Who does not touch its lock any more looks like the dead.
+    locks.close();
+    held.publish(4);
+    fs.appendFileSync(file, 'two\n');
+    views.view('r');
+    assert.deepEqual(stuck, []);
+    await pause(700);
+    for (let round = 0; round < 5; round += 1) {
+      views.etag('r');
+      views.view('r');
+    }
+    assert.deepEqual(stuck, ['r']);
+    held.release();
+    views.view('r');
+    const again = await locks.acquire('r');
+    again.publish(8);
+    fs.appendFileSync(file, 'three\n');
+    views.view('r');
+    assert.deepEqual(stuck, ['r'], 'another lock is looked at anew');
+    again.release();
+  });
+});
+
+suite('a room that changes in the middle of a look', () => {
+  test('is looked at again', () => {
+    let isFirst = true;
+    const rooms: Rooms = makeRooms('one\n', {
+      readSync: (...args) => {
+        const count = realDisk.readSync(...args);
+        if (isFirst) fs.appendFileSync(rooms.file, 'two\n');
+        isFirst = false;
+        return count;
+      },
+    });
+    assert.equal(rooms.views.view('r').tail.toString(), 'one\ntwo\n');
+  });
+
+  test('is empty where it was removed just before it was opened', () => {
+    const rooms: Rooms = makeRooms('one\n', {
+      openSync: (...args) => {
+        fs.rmSync(rooms.file, { force: true });
+        return realDisk.openSync(...args);
+      },
+    });
+    assert.equal(rooms.views.view('r').sizeBytes, 0);
+  });
+
+  test('is looked at again where it was cut', () => {
+    let isFirst = true;
+    const rooms: Rooms = makeRooms('one\ntwo\n', {
+      fstatSync: (fd) => {
+        const stat = realDisk.fstatSync(fd);
+        if (isFirst) fs.truncateSync(rooms.file, 4);
+        isFirst = false;
+        return stat;
+      },
+    });
+    const view = rooms.views.view('r');
+    assert.equal(view.tail.toString(), 'one\n');
+  });
+
+  test('without a pause, by a writer that takes no lock, is shown up to a complete line', () => {
+    let looks = 0;
+    const rooms: Rooms = makeRooms('one\nhalf', {
+      fstatSync: (fd) => {
+        const stat = realDisk.fstatSync(fd);
+        looks += 1;
+        assert.ok(looks < 100, 'it ends');
+        fs.appendFileSync(rooms.file, 'x');
+        return stat;
+      },
+    });
+    const view = rooms.views.view('r');
+    assert.equal(view.tail.toString(), 'one\n');
+    assert.equal(view.isSettled, false, 'there may be more in a moment');
+  });
+});
+
+suite('what is no plain file', () => {
+  test('is refused, and holds nobody up', { skip: need('linux') }, () => {
+    const isRefusal = (error: unknown) =>
+      error instanceof ServiceError && error.code === 'unavailable';
+    const folder = makeRooms();
+    fs.mkdirSync(folder.file);
+    assert.throws(() => folder.views.view('r'), isRefusal);
+    const pipe = makeRooms();
+    assert.equal(spawnSync('mkfifo', [pipe.file]).status, 0);
+    assert.throws(() => pipe.views.view('r'), isRefusal);
+  });
+});

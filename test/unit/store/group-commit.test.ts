@@ -1,0 +1,346 @@
+// Group commit: batches, order, limits, and whole refusals.
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { ServiceError } from '../../../lib/errors.ts';
+import type { Entry } from '../../../lib/room/message.ts';
+import {
+  AppendQueue,
+  type Commit,
+  MAX_BATCH_BYTES,
+  MAX_COMMITS,
+  MAX_EXPECTED,
+  MAX_WAITING,
+  MIN_EXPECTED,
+} from '../../../lib/store/group-commit.ts';
+import type { Receipt } from '../../../lib/store/store.ts';
+
+interface Call {
+  readonly room: string;
+  readonly messages: string[];
+  /** Tells which receipts they will most likely get. */
+  expect(): void;
+  finish(): void;
+  fail(error: Error): void;
+}
+
+/** A commit that takes note of its batches, and ends each when the test says so. */
+function makeCommit(): { commit: Commit; calls: Call[] } {
+  const calls: Call[] = [];
+  const commit: Commit = (room, entries, onExpected) =>
+    new Promise((resolve, reject) => {
+      const messages = entries.map(({ message }) => message);
+      const receipts: Receipt[] = messages.map((message, index) => ({
+        line: message,
+        cursor: `${room}-${calls.length}-${index}`,
+      }));
+      calls.push({
+        room,
+        messages,
+        expect: () => onExpected(receipts),
+        finish: () => resolve(receipts),
+        fail: reject,
+      });
+    });
+  return { commit, calls };
+}
+
+const say = (message: string): Entry => ({ username: 'a', message });
+
+/** Lets everything run that is ready to. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+}
+
+suite('a room’s queue', () => {
+  test('puts all that came in one turn into the first batch, in order', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const receipts = ['1', '2', '3'].map((message) => queue.append('r', say(message)));
+    await settle();
+    assert.deepEqual(
+      calls.map(({ messages }) => messages),
+      [['1', '2', '3']],
+    );
+    calls[0]!.finish();
+    assert.deepEqual(
+      (await Promise.all(receipts)).map(({ line }) => line),
+      ['1', '2', '3'],
+    );
+  });
+
+  test('gathers the next batch while one is being committed, and never commits two at once', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const first = queue.append('r', say('1'));
+    await settle();
+    const later = ['2', '3'].map((message) => queue.append('r', say(message)));
+    await settle();
+    later.push(queue.append('r', say('4')));
+    await settle();
+    assert.equal(calls.length, 1);
+    calls[0]!.finish();
+    await first;
+    await settle();
+    assert.deepEqual(
+      calls.map(({ messages }) => messages),
+      [['1'], ['2', '3', '4']],
+    );
+    calls[1]!.finish();
+    assert.deepEqual(
+      (await Promise.all(later)).map(({ cursor }) => cursor),
+      ['r-1-0', 'r-1-1', 'r-1-2'],
+    );
+  });
+
+  test('takes what a sender says as soon as it is answered into the very next batch', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const first = queue.append('r', say('1'));
+    await settle();
+    const waiting = queue.append('r', say('2'));
+    // As a client does whose answer arrives: its next message comes in the turn after.
+    const next = first.then(async () => {
+      await new Promise(setImmediate);
+      return queue.append('r', say('3'));
+    });
+    calls[0]!.finish();
+    await settle();
+    assert.deepEqual(
+      calls.map(({ messages }) => messages),
+      [['1'], ['2', '3']],
+    );
+    calls[1]!.finish();
+    await Promise.all([waiting, next]);
+  });
+
+  test('tells each sender what the commit expects, whatever another one makes of it', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: Receipt[] = [];
+    const receipts = [
+      queue.append('r', say('1'), () => assert.fail('not the queue’s business')),
+      queue.append('r', say('2')),
+      queue.append('r', say('3'), (expected) => told.push(expected)),
+    ];
+    while (receipts.length < MIN_EXPECTED) receipts.push(queue.append('r', say('more')));
+    await settle();
+    calls[0]!.expect();
+    assert.deepEqual(told, [{ line: '3', cursor: 'r-0-2' }]);
+    calls[0]!.finish();
+    assert.equal((await Promise.all(receipts))[2], told[0], 'the very same receipt');
+  });
+
+  test('tells nothing in a small batch', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: Receipt[] = [];
+    const batch = Array.from({ length: MIN_EXPECTED - 1 }, () =>
+      queue.append('r', say('r'), (expected) => told.push(expected)),
+    );
+    await settle();
+    calls[0]!.expect();
+    assert.deepEqual(told, []);
+    calls[0]!.finish();
+    await Promise.all(batch);
+  });
+
+  test('tells no more senders than a sync leaves time for', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    let told = 0;
+    const count = (): void => {
+      told += 1;
+    };
+    const batch = Array.from({ length: MAX_EXPECTED + 5 }, () =>
+      queue.append('r', say('1'), count),
+    );
+    await settle();
+    calls[0]!.expect();
+    assert.equal(told, MAX_EXPECTED);
+    calls[0]!.finish();
+    await Promise.all(batch);
+  });
+
+  test('refuses the whole batch where its commit fails, and goes on with the next', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const batch = ['1', '2'].map((message) => queue.append('r', say(message)));
+    await settle();
+    const next = queue.append('r', say('3'));
+    const failure = new Error('disk full');
+    calls[0]!.fail(failure);
+    for (const one of await Promise.allSettled(batch)) {
+      assert.deepEqual(one, { status: 'rejected', reason: failure });
+    }
+    await settle();
+    calls[1]!.finish();
+    assert.equal((await next).line, '3');
+  });
+
+  test('refuses all the same where the commit throws at once', async () => {
+    const queue = new AppendQueue(() => {
+      throw new Error('at once');
+    });
+    await assert.rejects(queue.append('r', say('1')), /at once/);
+    await assert.rejects(queue.append('r', say('2')), /at once/);
+    await queue.idle();
+  });
+
+  test('bounds a batch in bytes, whatever the characters are', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const message = '\u20ac'.repeat(4000);
+    const receipts = Array.from({ length: 200 }, () => queue.append('r', say(message)));
+    for (let index = 0; index < 200; index += 1) {
+      await settle();
+      const call = calls[index];
+      if (call === undefined) break;
+      assert.ok(Buffer.byteLength(call.messages.join('')) <= MAX_BATCH_BYTES);
+      assert.ok(call.messages.length >= 1);
+      call.finish();
+    }
+    assert.equal((await Promise.all(receipts)).length, 200);
+    assert.ok(calls.length >= 3 && calls.length < 10, `${calls.length} batches`);
+  });
+
+  test('commits a message alone that is larger than a batch', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const receipts = [say('x'.repeat(MAX_BATCH_BYTES)), say('small')].map((entry) =>
+      queue.append('r', entry),
+    );
+    await settle();
+    assert.equal(calls[0]!.messages.length, 1);
+    calls[0]!.finish();
+    await settle();
+    calls[1]!.finish();
+    assert.equal((await Promise.all(receipts)).length, 2);
+  });
+
+  test('refuses one message more than may wait as busy, and no other room’s', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const first = queue.append('r', say('first'));
+    await settle();
+    const waiting = Array.from({ length: MAX_WAITING }, () => queue.append('r', say('m')));
+    await assert.rejects(
+      queue.append('r', say('m')),
+      (error) => error instanceof ServiceError && error.code === 'busy',
+    );
+    const other = queue.append('other', say('m'));
+    await settle();
+    assert.deepEqual(
+      calls.map(({ room }) => room),
+      ['r', 'other'],
+    );
+    for (let index = 0; index < calls.length; index += 1) {
+      calls[index]!.finish();
+      await settle();
+    }
+    await Promise.all([first, other, ...waiting]);
+    const again = queue.append('r', say('again'));
+    await settle();
+    calls.at(-1)!.finish();
+    assert.equal((await again).line, 'again');
+  });
+});
+
+suite('many rooms', () => {
+  test('commit side by side, up to the limit; the others wait in line', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const receipts = Array.from({ length: MAX_COMMITS + 2 }, (_, index) =>
+      queue.append(`r${index}`, say('m')),
+    );
+    await settle();
+    assert.equal(calls.length, MAX_COMMITS);
+    calls[5]!.finish();
+    await settle();
+    assert.equal(calls.length, MAX_COMMITS + 1);
+    assert.equal(calls.at(-1)!.room, `r${MAX_COMMITS}`);
+    for (let index = 0; index < calls.length; index += 1) {
+      calls[index]!.finish();
+      await settle();
+    }
+    assert.equal((await Promise.all(receipts)).length, MAX_COMMITS + 2);
+  });
+
+  test('do not take away from one another the turns in which senders are answered', async () => {
+    const told: string[] = [];
+    const queue = new AppendQueue(async (room, entries) => {
+      told.push(`${room} commits ${entries.map(({ message }) => message)}`);
+      for (let turn = 0; turn < 3 && room === 'a'; turn += 1) await new Promise(setImmediate);
+      return entries.map(() => ({ line: '', cursor: '' }));
+    });
+    const send = async (room: string, message: string): Promise<void> => {
+      await queue.append(room, say(message));
+      told.push(`${room} answers ${message}`);
+    };
+    const sent = [send('a', '1')];
+    for (let turn = 0; turn < 12; turn += 1) {
+      sent.push(send(`b${turn}`, 'm'));
+      await new Promise(setImmediate);
+      // While the first one is being committed.
+      if (turn === 1) sent.push(send('a', '2'));
+    }
+    await Promise.all(sent);
+    const ofA = told.filter((one) => one.startsWith('a '));
+    assert.deepEqual(ofA, ['a commits 1', 'a answers 1', 'a commits 2', 'a answers 2']);
+  });
+
+  test('get their turn while one room never stops', async () => {
+    const committed: string[] = [];
+    const queue = new AppendQueue(async (room, entries) => {
+      committed.push(room);
+      if (room === 'busy' && committed.length < 500) void queue.append('busy', say('m'));
+      return entries.map(() => ({ line: '', cursor: '' }));
+    });
+    const busy = queue.append('busy', say('m'));
+    for (let index = 0; index < MAX_COMMITS * 2; index += 1)
+      void queue.append(`r${index}`, say('m'));
+    await busy;
+    await queue.idle();
+    const last = committed.findLastIndex((room) => room.startsWith('r'));
+    assert.equal(committed.filter((room) => room.startsWith('r')).length, MAX_COMMITS * 2);
+    assert.ok(last < 450, `the last of the others came at ${last}`);
+  });
+});
+
+suite('idle', () => {
+  test('resolves at once where nothing waits, and else when all is answered', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    await queue.idle();
+    const answered: string[] = [];
+    void queue.append('a', say('1')).then(() => answered.push('1'));
+    void queue.append('b', say('2')).catch(() => answered.push('2'));
+    await settle();
+    void queue.append('a', say('3')).then(() => answered.push('3'));
+    let isIdle = false;
+    const idle = queue.idle().then(() => {
+      isIdle = true;
+    });
+    calls[0]!.finish();
+    calls[1]!.fail(new Error('no'));
+    await settle();
+    assert.equal(isIdle, false, 'the third still waits');
+    calls[2]!.finish();
+    await idle;
+    await settle();
+    assert.deepEqual(answered.sort(), ['1', '2', '3']);
+  });
+
+  test('waits for an answer that is ready and has not gone out', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new AppendQueue(commit);
+    const told: string[] = [];
+    const answer = queue.append('a', say('1')).then(() => told.push('answer'));
+    await settle();
+    calls[0]!.finish();
+    // Promises settle, but no turn of the event loop passes, so the answer is still to go out.
+    for (let step = 0; step < 20; step += 1) await undefined;
+    const idle = queue.idle().then(() => told.push('idle'));
+    await Promise.all([answer, idle]);
+    assert.deepEqual(told, ['answer', 'idle']);
+  });
+});
