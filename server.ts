@@ -1,17 +1,17 @@
 /** The front door: config, store, app, listen, drain. The only file that knows everyone. */
 import { existsSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { type Config, ConfigError, readConfig, toNamedHome } from './lib/config/config.ts';
-import { type Home, showHome } from './lib/config/store-address.ts';
+import { type Config, ConfigError, readConfig, readStoreAddress } from './lib/config/config.ts';
+import { type StoreAddress, showStoreAddress } from './lib/config/store-address.ts';
 import { createApp } from './lib/http/app.ts';
 import { Listener } from './lib/http/listener.ts';
 import { Replier } from './lib/http/response/reply.ts';
 import { Assets } from './lib/http/routes/assets.ts';
-import { Live } from './lib/live/hub.ts';
+import { Hub } from './lib/live/hub.ts';
 import { ignoreClosedOutput, Log, writeError, writeOut } from './lib/ops/log.ts';
 import { Registry } from './lib/ops/metrics.ts';
 import type { Archive } from './lib/store/archive.ts';
-import { FileStore } from './lib/store/folder/folder-store.ts';
+import { FolderStore } from './lib/store/folder/folder-store.ts';
 import type { Store } from './lib/store/store.ts';
 
 /** How long connections may stay open after SIGTERM, and after SIGINT from somebody who waits. */
@@ -28,7 +28,7 @@ const BAD_VALUE = 2;
 
 interface Service {
   readonly listener: Listener;
-  readonly live: Live;
+  readonly live: Hub;
   readonly store: Store;
   readonly log: Log;
   isDraining: boolean;
@@ -51,7 +51,7 @@ async function serve(): Promise<void> {
   const registry = new Registry();
   const store = await openStore(config, log, registry).catch(exitBad);
   const assets = orExit(() => new Assets(config.staticFolder), 'CHAT_STATIC: ');
-  const live = new Live(store, log);
+  const live = new Hub(store, log);
   const replier = new Replier(
     `${config.serverName} (${config.hostname})`,
     () => service.isDraining,
@@ -74,10 +74,10 @@ async function openStore(config: Config, log: Log, registry: Registry): Promise<
   const { database, durability, store: folder } = config;
   try {
     if (database === undefined) {
-      return new FileStore({ folder, durable: durability === 'disk', log, registry });
+      return new FolderStore({ folder, durable: durability === 'disk', log, registry });
     }
-    const { DatabaseStore } = await import('./lib/store/mysql/mysql-store.ts');
-    return await DatabaseStore.open({ address: database, log, registry });
+    const { MysqlStore } = await import('./lib/store/mysql/mysql-store.ts');
+    return await MysqlStore.open({ address: database, log, registry });
   } catch (error) {
     const right = database === undefined ? '; it takes a folder that can be written to' : '';
     throw new ConfigError(`CHAT_STORE: ${(error as Error).message}${right}`);
@@ -87,8 +87,12 @@ async function openStore(config: Config, log: Log, registry: Registry): Promise<
 /** Copies every room; exits with 1 where rooms of the target were left as they are. */
 async function copyRooms(from: string, to: string): Promise<void> {
   const config = orExit(() => readConfig());
-  const [source, target] = orExit(() => [toNamedHome('FROM', from), toNamedHome('TO', to)]);
-  if (showHome(source!) === showHome(target!)) exitWith('FROM and TO are the same', BAD_VALUE);
+  const [source, target] = orExit(() => [
+    readStoreAddress('FROM', from),
+    readStoreAddress('TO', to),
+  ]);
+  if (showStoreAddress(source!) === showStoreAddress(target!))
+    exitWith('FROM and TO are the same', BAD_VALUE);
   const { migrate } = await import('./lib/migrate/migrate.ts');
   const { createReporter, showSummary } = await import('./lib/migrate/progress.ts');
   const archives: Archive[] = [];
@@ -106,21 +110,21 @@ async function copyRooms(from: string, to: string): Promise<void> {
 }
 
 async function openArchive(
-  home: Home,
+  home: StoreAddress,
   { log: level }: Config,
   mustExist = false,
 ): Promise<Archive> {
   const parts = { log: new Log(level === 'debug' ? level : 'error'), registry: new Registry() };
   try {
     if (home.kind === 'database') {
-      const { DatabaseStore } = await import('./lib/store/mysql/mysql-store.ts');
-      return await DatabaseStore.open({ address: home.address, ...parts });
+      const { MysqlStore } = await import('./lib/store/mysql/mysql-store.ts');
+      return await MysqlStore.open({ address: home.address, ...parts });
     }
     if (mustExist && !existsSync(home.folder)) throw new Error('there is no such folder');
-    const { FileArchive } = await import('./lib/store/folder/archive.ts');
-    return new FileArchive({ folder: home.folder, durable: true, ...parts });
+    const { FolderArchive } = await import('./lib/store/folder/archive.ts');
+    return new FolderArchive({ folder: home.folder, durable: true, ...parts });
   } catch (error) {
-    throw new ConfigError(`${showHome(home)}: ${(error as Error).message}`);
+    throw new ConfigError(`${showStoreAddress(home)}: ${(error as Error).message}`);
   }
 }
 
@@ -155,7 +159,7 @@ function sampleProcess(registry: Registry, { live, listener }: Service): void {
     delay.reset();
     return seconds;
   };
-  registry.sample('chat_live_streams', 'Live streams.', 'gauge', () => live.readerCount);
+  registry.sample('chat_live_streams', 'Live streams.', 'gauge', () => live.subscriberCount);
   registry.sample('chat_connections', 'Open connections.', 'gauge', () => listener.connectionCount);
   registry.sample('process_resident_memory_bytes', 'Memory.', 'gauge', () => memoryUsage.rss());
   registry.sample('process_cpu_seconds_total', 'CPU time.', 'counter', toCpu);

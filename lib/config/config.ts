@@ -5,7 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts';
-import { type DatabaseAddress, type Home, showHome, toHome } from './store-address.ts';
+import {
+  type MysqlAddress,
+  parseStoreAddress,
+  type StoreAddress,
+  showStoreAddress,
+} from './store-address.ts';
 import { findTimeZone } from './time-zone.ts';
 
 /** What the service is told. */
@@ -16,7 +21,7 @@ export interface Config {
   /** The rooms' folder, an absolute path; or their database, as people are shown it. */
   readonly store: string;
   /** The rooms' database; `undefined` where they are in a folder. */
-  readonly database: DatabaseAddress | undefined;
+  readonly database: MysqlAddress | undefined;
   /** The front end's folder, an absolute path. */
   readonly staticFolder: string;
   readonly serverName: string;
@@ -45,7 +50,7 @@ export function readConfig(environment: Environment = process.env): Config {
   return Object.freeze({
     port: toPort(environment),
     host: read(environment, 'HOST'),
-    store: showHome(home),
+    store: showStoreAddress(home),
     database: home.kind === 'database' ? home.address : undefined,
     staticFolder: toFolder(environment, 'CHAT_STATIC', path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
@@ -94,9 +99,9 @@ function toPort(environment: Environment): number {
   throw new ConfigError(`PORT is ${show(text)}; it takes a whole number from 0 to 65535`);
 }
 
-function readHome(environment: Environment, root: string): Home {
+function readHome(environment: Environment, root: string): StoreAddress {
   const text = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
-  return toNamedHome('CHAT_STORE', text, environment);
+  return readStoreAddress('CHAT_STORE', text, environment);
 }
 
 /**
@@ -106,14 +111,14 @@ function readHome(environment: Environment, root: string): Home {
  * @param text a folder or a `mysql://` address
  * @throws ConfigError for a bad one
  */
-export function toNamedHome(
+export function readStoreAddress(
   name: string,
   text: string,
   environment: Environment = process.env,
-): Home {
+): StoreAddress {
   const password = readPassword(environment);
   try {
-    return toHome(text, password);
+    return parseStoreAddress(text, password);
   } catch (error) {
     throw new ConfigError(`${name} ${(error as Error).message}`);
   }

@@ -2,7 +2,7 @@
 import path from 'node:path';
 
 /** The database at a `mysql://` address. */
-export interface DatabaseAddress {
+export interface MysqlAddress {
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -11,9 +11,9 @@ export interface DatabaseAddress {
 }
 
 /** What keeps rooms. */
-export type Home =
+export type StoreAddress =
   | { readonly kind: 'folder'; readonly folder: string }
-  | { readonly kind: 'database'; readonly address: DatabaseAddress };
+  | { readonly kind: 'database'; readonly address: MysqlAddress };
 
 const RIGHT = 'it takes a folder, or mysql://user:password@host:3306/database';
 
@@ -25,7 +25,7 @@ const RIGHT = 'it takes a folder, or mysql://user:password@host:3306/database';
  * @returns the home; a folder as an absolute path
  * @throws Error with one line that never shows the address, as there may be a password in it
  */
-export function toHome(text: string, filePassword: string | undefined): Home {
+export function parseStoreAddress(text: string, filePassword: string | undefined): StoreAddress {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1];
   if (scheme === undefined) return { kind: 'folder', folder: path.resolve(text) };
   if (scheme.toLowerCase() !== 'mysql') {
@@ -54,12 +54,12 @@ export function toHome(text: string, filePassword: string | undefined): Home {
 }
 
 /** Shows a home to people: a database without its user and password. */
-export function showHome(home: Home): string {
-  return home.kind === 'folder' ? home.folder : showDatabase(home.address);
+export function showStoreAddress(home: StoreAddress): string {
+  return home.kind === 'folder' ? home.folder : showMysqlAddress(home.address);
 }
 
 /** Shows a database to people: without its user and password. */
-export function showDatabase({ host, port, database }: DatabaseAddress): string {
+export function showMysqlAddress({ host, port, database }: MysqlAddress): string {
   return `mysql://${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
 }
 

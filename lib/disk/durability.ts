@@ -63,7 +63,7 @@ export async function probeFolder(folder: string, inner: string, disk: Disk): Pr
  */
 export function settleDead(
   file: string,
-  baseBytes: number | undefined,
+  committedBytes: number | undefined,
   disk: Disk = realDisk,
 ): void {
   if (disk.statSync(file, { throwIfNoEntry: false }) === undefined) return;
@@ -72,8 +72,8 @@ export function settleDead(
     disk.fdatasyncSync(fd);
     syncFolderNow(path.dirname(file), disk);
   } catch (error) {
-    if (baseBytes !== undefined && disk.fstatSync(fd).size > baseBytes) {
-      disk.ftruncateSync(fd, baseBytes);
+    if (committedBytes !== undefined && disk.fstatSync(fd).size > committedBytes) {
+      disk.ftruncateSync(fd, committedBytes);
     }
     throw error;
   } finally {

@@ -6,13 +6,13 @@
  * them has arrived, so each still gets all that was acknowledged before it began, by whichever
  * process. Messages among them have their bodies by then, as most come in the packet of their header.
  */
-import type { RoomView, Store } from '../store/store.ts';
+import type { Snapshot, Store } from '../store/store.ts';
 
 /** Rooms as they stand in one turn: what a store gives, each room looked at once. */
 export class Looks {
   readonly #store: Store;
   readonly #etags = new Map<string, string | Promise<string>>();
-  readonly #views = new Map<string, RoomView | Promise<RoomView>>();
+  readonly #views = new Map<string, Snapshot | Promise<Snapshot>>();
 
   /** @param store what to look at */
   constructor(store: Store) {
@@ -30,10 +30,10 @@ export class Looks {
   }
 
   /** The room; see {@link Store.view}. */
-  view(room: string): RoomView | Promise<RoomView> {
+  snapshot(room: string): Snapshot | Promise<Snapshot> {
     let view = this.#views.get(room);
     if (view === undefined) {
-      view = this.#store.view(room);
+      view = this.#store.snapshot(room);
       this.#views.set(room, view);
     }
     return view;

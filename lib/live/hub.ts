@@ -9,7 +9,7 @@
 
 import type { Log } from '../ops/log.ts';
 import type { Store } from '../store/store.ts';
-import { deliver, type Format, groupReady, Place, type Sink } from './subscriber.ts';
+import { deliver, type Format, groupByOffset, type Sink, Subscriber } from './subscriber.ts';
 
 /** How often each reader gets a sign of life, in milliseconds. */
 export const PING_MS = 15_000;
@@ -34,7 +34,7 @@ export interface Reader {
 /** The readers of one room. */
 interface Feed {
   readonly room: string;
-  readonly places: Set<Place>;
+  readonly places: Set<Subscriber>;
   isPumping: boolean;
   isDirty: boolean;
   isFailing: boolean;
@@ -43,16 +43,16 @@ interface Feed {
 }
 
 /** The hub of all live readers of this process. */
-export class Live {
+export class Hub {
   readonly #store: Store;
   readonly #log: Log;
   readonly #feeds = new Map<string, Feed>();
-  readonly #slots = Array.from({ length: PING_SLOTS }, () => new Set<Place>());
+  readonly #slots = Array.from({ length: PING_SLOTS }, () => new Set<Subscriber>());
   readonly #timer: NodeJS.Timeout;
   #stopWatch: (() => void) | undefined;
   #joined = 0;
   #ticks = 0;
-  readonly #late = new WeakSet<Place>();
+  readonly #late = new WeakSet<Subscriber>();
   #isClosing = false;
 
   /** @param store where the rooms are; watched while there is a reader */
@@ -63,12 +63,12 @@ export class Live {
   }
 
   /** How many readers there are. */
-  get readerCount(): number {
+  get subscriberCount(): number {
     return this.#slots.reduce((sum, slot) => sum + slot.size, 0);
   }
 
   /** Says that a room may have changed. */
-  poke(room: string): void {
+  notify(room: string): void {
     const feed = this.#feeds.get(room);
     if (feed === undefined) return;
     feed.delayMs = 0;
@@ -82,7 +82,7 @@ export class Live {
    */
   join(room: string, offset: number, epoch: string, format: Format, sink: Sink): Reader {
     const feed = this.#toFeed(room);
-    const place = new Place(offset, epoch, format, sink);
+    const place = new Subscriber(offset, epoch, format, sink);
     const slot = this.#slots[this.#joined++ % PING_SLOTS]!;
     feed.places.add(place);
     slot.add(place);
@@ -90,7 +90,7 @@ export class Live {
     // The watch stands before the first look, so that no change falls between them.
     this.#stopWatch ??= this.#store.watch(
       () => this.#feeds.keys(),
-      (changed) => this.poke(changed),
+      (changed) => this.notify(changed),
     );
     void this.#pump(feed);
     return {
@@ -172,7 +172,7 @@ export class Live {
   async #catchUp(feed: Feed): Promise<void> {
     // Who joins while the store looks may know a later state than it finds: they come next time.
     const places = [...feed.places];
-    const view = await this.#store.view(feed.room);
+    const view = await this.#store.snapshot(feed.room);
     if (view.isSettled) feed.delayMs = 0;
     else this.#pumpLater(feed, UNSETTLED_MS);
     for (const place of places) {
@@ -180,7 +180,7 @@ export class Live {
     }
     // Once at least: pokes without a pause must not keep anybody waiting.
     do {
-      const groups = groupReady(places, view.completeBytes);
+      const groups = groupByOffset(places, view.completeBytes);
       if (groups.size === 0) return;
       for (const [offset, group] of groups) await deliver(view, offset, group);
     } while (!feed.isDirty);

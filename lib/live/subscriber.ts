@@ -29,7 +29,7 @@ export interface Sink {
 }
 
 /** A place that moves on with what is sent. */
-export class Place {
+export class Subscriber {
   readonly format: Format;
   readonly #sink: Sink;
   #offset: number;
@@ -121,8 +121,11 @@ export class Place {
 }
 
 /** The readers that take lines and have some to come, by the offset where they stand. */
-export function groupReady(places: readonly Place[], completeBytes: number): Map<number, Place[]> {
-  const groups = new Map<number, Place[]>();
+export function groupByOffset(
+  places: readonly Subscriber[],
+  completeBytes: number,
+): Map<number, Subscriber[]> {
+  const groups = new Map<number, Subscriber[]>();
   for (const place of places) {
     if (!place.isReady || place.offset >= completeBytes) continue;
     const group = groups.get(place.offset);
@@ -143,7 +146,7 @@ export function groupReady(places: readonly Place[], completeBytes: number): Map
 export async function deliver(
   view: LineSource & { readonly epoch: string },
   offset: number,
-  group: readonly Place[],
+  group: readonly Subscriber[],
 ): Promise<void> {
   const lines = await readLines(view, offset);
   const frames = new Map<Format, Buffer>();

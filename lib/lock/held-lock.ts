@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Disk, realDisk } from '../disk/disk.ts';
 import { writeWhole } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
-import { NO_BASE, toBaseText } from './lock-record.ts';
+import { formatCommittedOffset, NOTHING_WRITTEN } from './lock-record.ts';
 
 /** How long a lock must look the same until its owner counts as dead. */
 export const STALE_MS = 2000;
@@ -20,13 +20,13 @@ const TRUST_MS = STALE_MS / 2;
 /** A lock that is held. */
 export interface HeldLock {
   /** Publishes the size that the room had before this owner writes. */
-  publish(baseBytes: number): void;
+  publish(committedBytes: number): void;
   /**
    * Whether the lock is still this owner's; asks the disk only after a long hold.
    *
    * @throws the system's error where it can't be told
    */
-  isMine(): boolean;
+  isHeld(): boolean;
   /**
    * Lets it go, at once where the disk takes it. Never rejects: a lock that can't be removed is left
    * empty, which hides nothing; where neither works it is tried again for a while.
@@ -50,7 +50,7 @@ export class LockFile implements HeldLock {
   /**
    * @param file its path
    * @param body what is behind it: an open handle and its inode
-   * @param label what its text begins with, see {@link toLockText}
+   * @param label what its text begins with, see {@link formatLockRecord}
    * @param takenMs a moment before it was made, by the monotonic clock
    * @param onRelease called once it is let go
    */
@@ -70,18 +70,18 @@ export class LockFile implements HeldLock {
     this.#disk = disk;
   }
 
-  publish(baseBytes: number): void {
+  publish(committedBytes: number): void {
     // Nobody may read the half of one number and the half of another.
-    if (this.#isPublished) this.#write(NO_BASE);
+    if (this.#isPublished) this.#write(NOTHING_WRITTEN);
     this.#isPublished = true;
-    this.#write(toBaseText(baseBytes));
+    this.#write(formatCommittedOffset(committedBytes));
   }
 
   #write(base: string): void {
     writeWhole(this.#body.fd, base, this.#baseOffset, this.#disk);
   }
 
-  isMine(): boolean {
+  isHeld(): boolean {
     if (performance.now() - this.#takenMs < TRUST_MS) return true;
     return this.#disk.statSync(this.#file, { throwIfNoEntry: false })?.ino === this.#body.ino;
   }
@@ -110,7 +110,7 @@ export class LockFile implements HeldLock {
   /** @returns whether it is gone for sure: removed now, or another's by now */
   #tryRemove(): boolean {
     try {
-      if (this.isMine()) this.#disk.unlinkSync(this.#file);
+      if (this.isHeld()) this.#disk.unlinkSync(this.#file);
       return true;
     } catch (error) {
       return toErrno(error) === 'ENOENT';

@@ -20,7 +20,7 @@ const ENDING = '.own';
 const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
 
 /** The file behind a lock. */
-export interface LockBody {
+export interface LockInode {
   readonly fd: number;
   readonly ino: number;
   /** Its own path; `undefined` where the lock itself is all there is of it. */
@@ -28,11 +28,11 @@ export interface LockBody {
 }
 
 /** The files of one process in one folder. */
-export class LockPool {
+export class LockInodes {
   readonly #folder: string;
   readonly #owner: string;
   readonly #disk: Disk;
-  readonly #free: LockBody[] = [];
+  readonly #free: LockInode[] = [];
   #made = 0;
   #hasLinks: boolean;
   #isClosed = false;
@@ -56,7 +56,7 @@ export class LockPool {
    * @returns what is behind it, or `undefined` where there is such a file already
    * @throws the system's error
    */
-  make(file: string, text: string): LockBody | undefined {
+  make(file: string, text: string): LockInode | undefined {
     while (this.#hasLinks) {
       const known = this.#free.pop();
       const body = known ?? this.#add();
@@ -78,13 +78,13 @@ export class LockPool {
   }
 
   /** Takes a file back whose lock is gone for sure. */
-  give(body: LockBody): void {
+  give(body: LockInode): void {
     if (body.own === undefined || this.#isClosed) this.drop(body);
     else this.#free.push(body);
   }
 
   /** Gives up a file whose lock may still be there: what is written to it would show in that lock. */
-  drop(body: LockBody): void {
+  drop(body: LockInode): void {
     tryClose(body.fd, this.#disk);
     try {
       if (body.own !== undefined) removeIfThere(body.own, this.#disk);
@@ -99,7 +99,7 @@ export class LockPool {
     for (const body of this.#free.splice(0)) this.drop(body);
   }
 
-  #add(): LockBody {
+  #add(): LockInode {
     this.#made += 1;
     const own = path.join(this.#folder, `${this.#owner}-${this.#made}${ENDING}`);
     const fd = this.#disk.openSync(own, 'wx', 0o644);
@@ -112,7 +112,7 @@ export class LockPool {
   }
 
   /** @returns whether the lock is made; not, where there was one */
-  #link(body: LockBody, file: string): boolean {
+  #link(body: LockInode, file: string): boolean {
     try {
       this.#disk.linkSync(body.own!, file);
     } catch (error) {
@@ -126,7 +126,7 @@ export class LockPool {
   }
 
   /** Makes the lock a file of its own, where there are no links. */
-  #create(file: string, text: string): LockBody | undefined {
+  #create(file: string, text: string): LockInode | undefined {
     const fd = createExclusive(file, this.#disk);
     if (fd === undefined) return undefined;
     try {

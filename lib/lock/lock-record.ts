@@ -18,18 +18,18 @@ const MAX_TEXT_BYTES = 512;
 const BASE_DIGITS = 16;
 
 /** What stands there before it is known. */
-export const NO_BASE = '-'.repeat(BASE_DIGITS);
+export const NOTHING_WRITTEN = '-'.repeat(BASE_DIGITS);
 
 /** What a reader learns of a lock: the committed size, `undefined` while nothing was written. */
-export interface Holder {
-  readonly baseBytes: number | undefined;
+export interface LockRecord {
+  readonly committedBytes: number | undefined;
   /** Tells this very lock from every other one, and changes while its owner shows life. */
   readonly identity: string;
 }
 
 /** A base as it stands in a lock's text. */
-export function toBaseText(baseBytes: number): string {
-  return String(baseBytes).padStart(BASE_DIGITS, '0');
+export function formatCommittedOffset(committedBytes: number): string {
+  return String(committedBytes).padStart(BASE_DIGITS, '0');
 }
 
 /**
@@ -38,8 +38,8 @@ export function toBaseText(baseBytes: number): string {
  * @param label owner and number, which no other lock has
  * @param file the lock's path
  */
-export function toLockText(label: string, file: string): string {
-  return `${label} ${NO_BASE}\n${path.basename(file)}\n`;
+export function formatLockRecord(label: string, file: string): string {
+  return `${label} ${NOTHING_WRITTEN}\n${path.basename(file)}\n`;
 }
 
 /**
@@ -48,7 +48,7 @@ export function toLockText(label: string, file: string): string {
  * @param file the lock file's path
  * @returns `undefined` where there is no such file
  */
-export function readHolder(file: string, disk: Disk = realDisk): Holder | undefined {
+export function readLockRecord(file: string, disk: Disk = realDisk): LockRecord | undefined {
   let fd: number;
   try {
     fd = disk.openSync(file, 'r');
@@ -61,7 +61,7 @@ export function readHolder(file: string, disk: Disk = realDisk): Holder | undefi
     const bytes = Buffer.allocUnsafe(MAX_TEXT_BYTES);
     const text = bytes.toString('latin1', 0, disk.readSync(fd, bytes, 0, MAX_TEXT_BYTES, 0));
     return {
-      baseBytes: readBase(text, path.basename(file)),
+      committedBytes: readBase(text, path.basename(file)),
       identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
     };
   } finally {

@@ -23,9 +23,9 @@ import { type Disk, realDisk } from '../disk/disk.ts';
 import { createExclusive, removeIfThere, tryClose } from '../disk/files.ts';
 import { ServiceError } from '../errors.ts';
 import { type HeldLock, LockFile, TOUCH_MS } from './held-lock.ts';
-import { LockPool } from './lock-inodes.ts';
-import { type Holder, readHolder, toLockText } from './lock-record.ts';
-import { StaleWatch } from './stale-lock.ts';
+import { LockInodes } from './lock-inodes.ts';
+import { formatLockRecord, type LockRecord, readLockRecord } from './lock-record.ts';
+import { StaleLockWatch } from './stale-lock.ts';
 
 /** How long an append waits for a lock: several dead owners in a row, then it is refused. */
 export const WAIT_MS = 10_000;
@@ -41,12 +41,12 @@ const NO_THROW = { throwIfNoEntry: false } as const;
 /** What a lock folder calls back. */
 export interface LockEvents {
   /** A lock was taken after a wait of so many milliseconds. */
-  onWait(waitMs: number): void;
+  onAcquire(waitMs: number): void;
   /**
    * A dead owner's lock is about to be removed: the last moment to make durable what it left beyond
    * the base. Where this throws, the lock stays.
    */
-  onBreak(name: string, baseBytes: number | undefined): void;
+  onBreak(name: string, committedBytes: number | undefined): void;
 }
 
 /** The locks of one folder, as this process takes them. */
@@ -55,7 +55,7 @@ export class LockFolder {
   readonly #events: LockEvents;
   readonly #disk: Disk;
   readonly #owner = randomBytes(8).toString('hex');
-  readonly #pool: LockPool;
+  readonly #pool: LockInodes;
   readonly #held = new Set<LockFile>();
   readonly #touch: NodeJS.Timeout;
   #taken = 0;
@@ -68,7 +68,7 @@ export class LockFolder {
     this.#folder = folder;
     this.#events = events;
     this.#disk = disk;
-    this.#pool = new LockPool(folder, this.#owner, disk);
+    this.#pool = new LockInodes(folder, this.#owner, disk);
     this.#touch = setInterval(() => this.#touchHeld(), TOUCH_MS).unref();
   }
 
@@ -81,11 +81,11 @@ export class LockFolder {
   async acquire(name: string): Promise<HeldLock> {
     const file = this.#toFile(name);
     const begunMs = performance.now();
-    const watch = new StaleWatch(this.#disk);
+    const watch = new StaleLockWatch(this.#disk);
     for (let tries = 0; ; tries += 1) {
       const held = this.#tryTake(file);
       if (held !== undefined) {
-        this.#events.onWait(performance.now() - begunMs);
+        this.#events.onAcquire(performance.now() - begunMs);
         return held;
       }
       if (watch.isStale(file)) this.#breakStale(name, file, watch);
@@ -102,11 +102,11 @@ export class LockFolder {
    * @param name a file name without ending
    * @returns `undefined` where nobody holds it
    */
-  look(name: string): Holder | undefined {
+  read(name: string): LockRecord | undefined {
     const file = this.#toFile(name);
     // Not existsSync: a look that fails must not pass for a room that nobody writes to.
     const found = this.#disk.statSync(file, NO_THROW);
-    return found === undefined ? undefined : readHolder(file, this.#disk);
+    return found === undefined ? undefined : readLockRecord(file, this.#disk);
   }
 
   /** Names the locks that are held, or were left behind. */
@@ -145,7 +145,7 @@ export class LockFolder {
     const nowMs = performance.now();
     this.#taken += 1;
     const label = `${this.#owner} ${this.#taken}`;
-    const body = this.#pool.make(file, toLockText(label, file));
+    const body = this.#pool.make(file, formatLockRecord(label, file));
     if (body === undefined) return undefined;
     const onRelease = (isGone: boolean): void => {
       this.#held.delete(held);
@@ -158,7 +158,7 @@ export class LockFolder {
   }
 
   /** Removes a dead lock: once, whoever else tries. */
-  #breakStale(name: string, file: string, watch: StaleWatch): void {
+  #breakStale(name: string, file: string, watch: StaleLockWatch): void {
     // Not by its whole path: hosts and containers have the folder at different places.
     const guard = path.join(
       this.#folder,
@@ -167,16 +167,17 @@ export class LockFolder {
     const fd = createExclusive(guard, this.#disk);
     if (fd === undefined) {
       // Somebody is at it. If that one died at it, its guard goes stale like any lock.
-      watch.guard ??= new StaleWatch(this.#disk);
+      watch.guard ??= new StaleLockWatch(this.#disk);
       if (watch.guard.isStale(guard)) this.#breakStale(name, guard, watch.guard);
       return;
     }
     try {
-      const holder = readHolder(file, this.#disk);
+      const holder = readLockRecord(file, this.#disk);
       if (holder === undefined || holder.identity !== watch.identity) return;
-      this.#events.onBreak(name, holder.baseBytes);
+      this.#events.onBreak(name, holder.committedBytes);
       // That took a while; this process may have stood still, and others may have been here.
-      if (readHolder(file, this.#disk)?.identity === watch.identity) this.#disk.unlinkSync(file);
+      if (readLockRecord(file, this.#disk)?.identity === watch.identity)
+        this.#disk.unlinkSync(file);
     } finally {
       tryClose(fd, this.#disk);
       removeIfThere(guard, this.#disk);

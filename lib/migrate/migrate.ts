@@ -60,8 +60,8 @@ class Migration {
 
   /** @returns why the room was left as it is */
   async #copyRoom(room: string, isPresent: boolean): Promise<string | undefined> {
-    const source = await this.#from.view(room);
-    const target = await this.#to.view(room);
+    const source = await this.#from.snapshot(room);
+    const target = await this.#to.snapshot(room);
     if (target.sizeBytes > source.sizeBytes) return 'it is longer than the one to be copied';
     if (!(await this.#isBeginning(source, target))) return 'it is not a beginning of the same text';
     // An empty room is one as well: a file of no bytes.

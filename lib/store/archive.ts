@@ -13,7 +13,7 @@ export interface Archive {
   /** All rooms with their lengths. */
   listRooms(): Promise<{ room: string; sizeBytes: number }[]>;
   /** Gives a room as it stands; one that does not exist is empty. */
-  view(room: string): RoomText | Promise<RoomText>;
+  snapshot(room: string): RoomText | Promise<RoomText>;
   /**
    * Adds bytes to a room as they are, durably; makes the room where it does not exist.
    *

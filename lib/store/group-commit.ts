@@ -42,7 +42,7 @@ interface Waiting {
 }
 
 /** The queues of all rooms. */
-export class AppendQueue {
+export class GroupCommit {
   readonly #commit: Commit;
   readonly #waiting = new Map<string, Waiting[]>();
   readonly #ready: string[] = [];

@@ -2,7 +2,7 @@
 import { ServiceError, toErrno } from '../errors.ts';
 
 /** Makes a refusal of the system's error; everything else is a bug and stays what it is. */
-export function toRefusal(error: unknown): unknown {
+export function toServiceError(error: unknown): unknown {
   if (error instanceof ServiceError) return error;
   const errno = toErrno(error);
   if (errno === undefined || errno.startsWith('ERR_')) return error;

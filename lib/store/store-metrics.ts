@@ -2,10 +2,10 @@
 import { COUNT_BOUNDS, type Registry, SECONDS_BOUNDS } from '../ops/metrics.ts';
 
 /** The counters and histograms of a store. */
-export interface Counts extends ReturnType<typeof toCounts> {}
+export interface StoreMetrics extends ReturnType<typeof createStoreMetrics> {}
 
 /** Registers a store's metrics. */
-export function toCounts(registry: Registry) {
+export function createStoreMetrics(registry: Registry) {
   const seconds = SECONDS_BOUNDS;
   return {
     messages: registry.counter('chat_messages_stored_total', 'Messages stored.'),

@@ -1,16 +1,19 @@
 /**
- * Where rooms live: the promises that every store keeps.
+ * A store keeps rooms. This interface is the extension point: the folder store and the MySQL store
+ * implement it, and a third one must pass `test/contract/store.test.ts`.
  *
- * 1. A room is an append-only text of lines; a place in it is a byte offset.
- * 2. `append` resolves when the line is durable, and from then on every `view` that begins, in any
- *    process on the same store, contains it.
- * 3. All readers see the same lines in the same order. What a reader was shown is never taken back
- *    by a crash or a failed write: only people with an editor can do that.
- * 4. Where `append` rejects, no part of the message is stored.
+ * Every store keeps these promises:
+ *
+ * 1. A room is an append-only text of lines. A position in it is a byte offset.
+ * 2. `append` resolves when the line is durable. From then on every `snapshot` that begins, in any process
+ *    on the same store, contains it.
+ * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes back what
+ *    a reader was shown. Only a person who edits the room does.
+ * 4. If `append` rejects, no part of the message is stored.
  */
 import type { Entry } from '../room/message.ts';
 
-/** What a sender gets for a stored message. */
+/** The answer to a stored message. */
 export interface Receipt {
   /** The line as stored, with its LF. */
   readonly line: string;
@@ -19,7 +22,7 @@ export interface Receipt {
 }
 
 /** A room as it stood at one moment. */
-export interface RoomView {
+export interface Snapshot {
   /** A strong entity tag with its quotes, the same in every process (RFC 9110 §8.8.3). */
   readonly etag: string;
   /** How many bytes a reader is shown. */
@@ -28,52 +31,48 @@ export interface RoomView {
   readonly completeBytes: number;
   /** The room's epoch, 8 hex digits. */
   readonly epoch: string;
-  /** Whether nobody writes just now; if not, there may be more in a moment. */
+  /** False while somebody writes to the room: more lines may follow in a moment. */
   readonly isSettled: boolean;
-  /** The last bytes of the text, as many as are at hand: all of it, where it is small. */
+  /** The last bytes of the text that are in memory: all of them if the room is small. */
   readonly tail: Buffer;
   /**
-   * Reads a part of the text in bounded memory. A chunk is good until the next one is asked for.
+   * Reads a part of the text in bounded memory. A chunk is valid until the next one is asked for.
    *
-   * @param from first byte
+   * @param from the first byte
    * @param to the byte after the last
-   * @throws ServiceError `unavailable` when the text was cut or replaced meanwhile
+   * @throws ServiceError `unavailable` if the text was cut or replaced meanwhile
    */
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
-/** What is told of a receipt that is not sure yet. */
+/** Told a receipt that is likely but not yet certain. */
 export type OnExpected = (expected: Receipt) => void;
 
-/** A place that keeps rooms. */
+/** Keeps rooms. */
 export interface Store {
-  /** Where it is, for the start line; never with a password. */
+  /** Where the rooms are, for the line printed at the start; never with a password. */
   readonly description: string;
   /**
    * Stores one message.
    *
-   * @param onExpected told, by a store that knows it before the disk does, which receipt this will most
-   *   likely be: a moment to make the answer ready, but not to give it. Where that comes true, the very
-   *   same receipt is returned.
-   * @throws ServiceError `unavailable` or `busy` when the store can't take it now
+   * @throws ServiceError `unavailable` or `busy` if the store can't take it now
    */
   append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt>;
-  /** Gives the room's entity tag without reading its text. */
+  /** Returns the room's entity tag without reading its text. */
   etag(room: string): string | Promise<string>;
-  /** Gives the room as it stands now. A room without messages is an empty one. */
-  view(room: string): RoomView | Promise<RoomView>;
+  /** Returns the room as it stands now. A room without messages is an empty one. */
+  snapshot(room: string): Snapshot | Promise<Snapshot>;
   /**
-   * Calls back when a room may have changed by another process or an editor, until stopped. It may
-   * call too often, and for rooms that nobody asked for, but it forgets no change for longer than a
-   * second.
+   * Reports rooms that may have changed: by this process, by another one, or by an editor. It may report
+   * too often, and rooms that nobody asked for, but it reports each change within a second.
    *
-   * @param rooms the rooms that somebody reads now
+   * @param rooms returns the rooms that have subscribers now
    * @param onChange takes a room's name
-   * @returns stops watching
+   * @returns a function that stops the watch
    */
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void;
-  /** Resolves after a real write to the store; rejects with the reason where it can't take one. */
+  /** Resolves after a real write to the store; rejects with the reason if the store can't take one. */
   check(): Promise<void>;
-  /** Resolves when everything that was accepted is stored or refused. */
+  /** Resolves when every accepted message is stored or refused. */
   close(): Promise<void>;
 }

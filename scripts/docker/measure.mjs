@@ -8,8 +8,8 @@ import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
 import { fail, mustRun, root } from '../lib.mjs';
 
-const readerCount = Number(process.argv[2] ?? 1000);
-if (!(readerCount >= 1 && readerCount <= 5000)) fail('how many readers? 1 to 5000');
+const subscriberCount = Number(process.argv[2] ?? 1000);
+if (!(subscriberCount >= 1 && subscriberCount <= 5000)) fail('how many readers? 1 to 5000');
 const project = 'chat-measure';
 const port = await findFreePort();
 const env = { ...process.env, CHAT_PORT: String(port), CHAT_IMAGE: project, TZ: 'UTC' };
@@ -36,14 +36,14 @@ async function measure(replicaCount) {
   await pause(3000);
   const grownBytes = sum('process_resident_memory_bytes') - before.memory;
   say(
-    `memory of a live reader in the replicas, of ${readerCount}`,
-    toKilobytes(grownBytes / readerCount),
+    `memory of a live reader in the replicas, of ${subscriberCount}`,
+    toKilobytes(grownBytes / subscriberCount),
   );
   const nginxBytes = readNginxMemory() - before.nginx;
-  say('memory of a live reader in nginx', toKilobytes(nginxBytes / readerCount));
+  say('memory of a live reader in nginx', toKilobytes(nginxBytes / subscriberCount));
   const cost = startMeter();
   const delays = await deliver(readers, 50);
-  say('deliveries', `${delays.length} of ${50 * readerCount}`);
+  say('deliveries', `${delays.length} of ${50 * subscriberCount}`);
   say('from sending to the reader, p50 and p99', `${at(delays, 0.5)} and ${at(delays, 0.99)} ms`);
   say('CPU for a delivery', cost(delays.length));
   for (const reader of readers) reader.destroy();
@@ -57,8 +57,8 @@ async function measure(replicaCount) {
 /** Opens the readers, a hundred at a time, and resolves when each has its first event. */
 async function openReaders() {
   const readers = [];
-  while (readers.length < readerCount) {
-    const batch = Math.min(100, readerCount - readers.length);
+  while (readers.length < subscriberCount) {
+    const batch = Math.min(100, subscriberCount - readers.length);
     readers.push(...(await Promise.all(Array.from({ length: batch }, openReader))));
   }
   return readers;

@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 import { type Answer, get, post, read } from '../support/http.ts';
 import { type Server, startServer, waitUntil } from '../support/server.ts';
 import { followRoom, type LiveStream, openLive } from '../support/sse.ts';
-import { type HomeKind, listHomeKinds, type TestHome } from './stores.ts';
+import { listHomeKinds, type StoreKind, type TestStore } from './stores.ts';
 
 const handMade = Buffer.concat([
   Buffer.from('[2018-02-25 14:00:51] omri: hi everybody!\nby hand\r\n'),
@@ -21,8 +21,8 @@ for (const kind of listHomeKinds()) {
   suite(`the service on ${kind.name}`, { skip: kind.skip }, () => testService(kind));
 }
 
-function testService(kind: HomeKind): void {
-  let home: TestHome;
+function testService(kind: StoreKind): void {
+  let home: TestStore;
   let one: Server;
   let other: Server;
 

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { findPart } from '../../lib/room/line-reader.ts';
 import { formatLine, parseLine } from '../../lib/room/message.ts';
-import type { RoomView, Store } from '../../lib/store/store.ts';
+import type { Snapshot, Store } from '../../lib/store/store.ts';
 import { pause, waitUntil } from '../support/server.ts';
-import { type HomeKind, listHomeKinds, openStore, type TestHome } from './stores.ts';
+import { listHomeKinds, openStore, type StoreKind, type TestStore } from './stores.ts';
 
 const LF = 0x0a;
 
@@ -32,8 +32,8 @@ for (const kind of listHomeKinds()) {
   suite(`a store on ${kind.name}`, { skip: kind.skip }, () => testStore(kind));
 }
 
-function testStore(kind: HomeKind): void {
-  let home: TestHome;
+function testStore(kind: StoreKind): void {
+  let home: TestStore;
   let one: Store;
   let other: Store;
 
@@ -58,7 +58,7 @@ function testStore(kind: HomeKind): void {
   });
 
   test('a room without messages is an empty one', async () => {
-    const view = await one.view('empty');
+    const view = await one.snapshot('empty');
     assert.deepEqual(
       [view.sizeBytes, view.completeBytes, view.epoch, view.isSettled],
       [0, 0, '00000000', true],
@@ -71,10 +71,10 @@ function testStore(kind: HomeKind): void {
     const entry = { username: 'omri', message: 'hi everybody!' };
     for (let n = 0; n < 20; n += 1) {
       const [writer, reader] = n % 2 === 0 ? [one, other] : [other, one];
-      const before = await reader.view('talk');
+      const before = await reader.snapshot('talk');
       const { line, cursor } = await writer.append('talk', entry);
       assert.equal(line, formatLine(parseLine(line)!.time, entry));
-      const view = await reader.view('talk');
+      const view = await reader.snapshot('talk');
       assert.equal(view.sizeBytes, before.sizeBytes + Buffer.byteLength(line));
       assert.equal(cursor, `${view.epoch}-${view.sizeBytes}`);
       assert.equal(view.completeBytes, view.sizeBytes);
@@ -109,9 +109,9 @@ function testStore(kind: HomeKind): void {
         .map((line) => parseLine(line)?.message),
       messages,
     );
-    assert.equal((await readAll(await other.view('bytes'))).toString(), text);
+    assert.equal((await readAll(await other.snapshot('bytes'))).toString(), text);
     const fresh = await openStore(home.address);
-    assert.equal((await readAll(await fresh.view('bytes'))).toString(), text);
+    assert.equal((await readAll(await fresh.snapshot('bytes'))).toString(), text);
     await fresh.close();
   });
 
@@ -135,7 +135,7 @@ function testStore(kind: HomeKind): void {
     names.push('x'.repeat(99), 'x'.repeat(100), 'general', 'general\u00a0');
     for (const name of names) await one.append(name, { username: 'u', message: `in ${name}.` });
     for (const name of names) {
-      const text = (await readAll(await other.view(name))).toString();
+      const text = (await readAll(await other.snapshot(name))).toString();
       assert.equal(parseLine(text)?.message, `in ${name}.`, JSON.stringify(name));
     }
   });
@@ -147,7 +147,7 @@ function testStore(kind: HomeKind): void {
     }
     const text = Buffer.from(lines.join(''));
     const fresh = await openStore(home.address);
-    const view = await fresh.view('parts');
+    const view = await fresh.snapshot('parts');
     for (let from = 0; from <= text.length; from += 1) {
       for (let to = from; to <= text.length; to += 7) {
         assert.ok(
@@ -165,7 +165,7 @@ function testStore(kind: HomeKind): void {
     for (let n = 0; n < 4000; n += 1) parts.push(`${line}${n} ${'é'.repeat(n % 700)}\n`);
     const text = Buffer.from(parts.join(''));
     await home.plant('large', text);
-    const view = await one.view('large');
+    const view = await one.snapshot('large');
     assert.equal(view.sizeBytes, text.length);
     assert.ok(view.tail.length <= 64 << 10, `${view.tail.length} bytes at hand`);
     const pieces: Buffer[] = [];
@@ -188,7 +188,7 @@ function testStore(kind: HomeKind): void {
     const reading = (async () => {
       for (let n = 0; !isDone; n += 1) {
         await pause(1);
-        seen.push(Buffer.from(await readAll(await (n % 2 ? one : other).view('crowd'))));
+        seen.push(Buffer.from(await readAll(await (n % 2 ? one : other).snapshot('crowd'))));
       }
     })();
     await Promise.all(
@@ -201,9 +201,9 @@ function testStore(kind: HomeKind): void {
     );
     isDone = true;
     await reading;
-    const view = await one.view('crowd');
+    const view = await one.snapshot('crowd');
     const text = await readAll(view);
-    assert.ok(text.equals(await readAll(await other.view('crowd'))));
+    assert.ok(text.equals(await readAll(await other.snapshot('crowd'))));
     const offsets = new Map<string, string>();
     let offset = 0;
     for (const line of text.toString().split('\n').slice(0, -1)) {
@@ -242,13 +242,13 @@ function testStore(kind: HomeKind): void {
     test(`a text made by hand is served as it is: ${name}`, async () => {
       const room = `hand made ${name}`;
       await home.plant(room, bytes);
-      const view = await one.view(room);
+      const view = await one.snapshot(room);
       assert.equal(view.sizeBytes, bytes.length);
       assert.equal(view.completeBytes, bytes.lastIndexOf(LF) + 1);
       assert.ok((await readAll(view)).equals(bytes));
       const { line, cursor } = await other.append(room, { username: 'u', message: 'next' });
       const gap = bytes.at(-1) === LF ? '' : '\n';
-      const after = await one.view(room);
+      const after = await one.snapshot(room);
       const expected = Buffer.concat([bytes, Buffer.from(gap + line)]);
       assert.ok((await readAll(after)).equals(expected));
       assert.equal(cursor, `${after.epoch}-${expected.length}`);
@@ -261,11 +261,11 @@ function testStore(kind: HomeKind): void {
 
 const epochs = new Map<string, string>();
 
-function readAll(view: RoomView): Promise<Buffer> {
+function readAll(view: Snapshot): Promise<Buffer> {
   return readPart(view, 0, view.sizeBytes);
 }
 
-async function readPart(view: RoomView, from: number, to: number): Promise<Buffer> {
+async function readPart(view: Snapshot, from: number, to: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const chunk of view.read(from, to)) parts.push(Buffer.from(chunk));
   const bytes = Buffer.concat(parts);

@@ -1,12 +1,12 @@
 // The homes that a store can have, for suites that hold all of them to the same contract.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { toHome } from '../../lib/config/store-address.ts';
+import { parseStoreAddress } from '../../lib/config/store-address.ts';
 import { Log } from '../../lib/ops/log.ts';
 import { Registry } from '../../lib/ops/metrics.ts';
 import { toFileStem } from '../../lib/room/name.ts';
-import { FileStore } from '../../lib/store/folder/folder-store.ts';
-import { DatabaseStore } from '../../lib/store/mysql/mysql-store.ts';
+import { FolderStore } from '../../lib/store/folder/folder-store.ts';
+import { MysqlStore } from '../../lib/store/mysql/mysql-store.ts';
 import type { Store } from '../../lib/store/store.ts';
 import { type Database, startDatabase } from '../mysql/database.ts';
 import { engines } from '../support/databases.ts';
@@ -14,7 +14,7 @@ import { need } from '../support/need.ts';
 import { makeTempFolder } from '../support/paths.ts';
 
 /** One empty home of rooms. */
-export interface TestHome {
+export interface TestStore {
   /** What CHAT_STORE takes. */
   address: string;
   /** Makes a room by hand, not by messages. */
@@ -22,21 +22,21 @@ export interface TestHome {
 }
 
 /** A kind of home. */
-export interface HomeKind {
+export interface StoreKind {
   name: 'folder' | 'mysql' | 'mariadb';
   /** Why it can't be tested here. */
   skip: string | false;
   start(): Promise<void>;
-  make(): Promise<TestHome>;
+  make(): Promise<TestStore>;
   stop(): Promise<void>;
 }
 
 /** The kinds: a folder, and each database engine. */
-export function listHomeKinds(): HomeKind[] {
+export function listHomeKinds(): StoreKind[] {
   return [folderKind, ...engines.map(toDatabaseKind)];
 }
 
-const folderKind: HomeKind = {
+const folderKind: StoreKind = {
   name: 'folder',
   skip: false,
   start: async () => {},
@@ -53,7 +53,7 @@ const folderKind: HomeKind = {
   },
 };
 
-function toDatabaseKind(engine: (typeof engines)[number]): HomeKind {
+function toDatabaseKind(engine: (typeof engines)[number]): StoreKind {
   let database: Database | undefined;
   return {
     name: engine,
@@ -70,7 +70,7 @@ function toDatabaseKind(engine: (typeof engines)[number]): HomeKind {
 }
 
 async function plantInDatabase(address: string, room: string, bytes: Buffer): Promise<void> {
-  const store = (await openStore(address)) as DatabaseStore;
+  const store = (await openStore(address)) as MysqlStore;
   // In pieces, as a copy makes it.
   for (let from = 0; from < bytes.length; from += 1 << 20) {
     await store.extend(room, from, bytes.subarray(from, from + (1 << 20)));
@@ -82,8 +82,8 @@ async function plantInDatabase(address: string, room: string, bytes: Buffer): Pr
 export async function openStore(address: string): Promise<Store> {
   const log = new Log('error', () => undefined);
   const registry = new Registry();
-  const home = toHome(address, undefined);
+  const home = parseStoreAddress(address, undefined);
   return home.kind === 'folder'
-    ? new FileStore({ folder: home.folder, durable: true, log, registry })
-    : DatabaseStore.open({ address: home.address, log, registry });
+    ? new FolderStore({ folder: home.folder, durable: true, log, registry })
+    : MysqlStore.open({ address: home.address, log, registry });
 }

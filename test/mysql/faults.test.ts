@@ -2,7 +2,7 @@
 // service comes back by itself.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
-import { toHome } from '../../lib/config/store-address.ts';
+import { parseStoreAddress } from '../../lib/config/store-address.ts';
 import { loadDriver } from '../../lib/store/mysql/driver.ts';
 import { engines } from '../support/databases.ts';
 import { get, post, read } from '../support/http.ts';
@@ -137,7 +137,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     const store = await database.makeStore();
     const server = await startServer({ store });
     await post(server, 'held', message);
-    const home = toHome(store, undefined);
+    const home = parseStoreAddress(store, undefined);
     assert.ok(home.kind === 'database');
     const connect = (await loadDriver(home.address))('write');
     const still = await connect(() => undefined);

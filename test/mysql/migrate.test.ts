@@ -189,7 +189,7 @@ test('mysql:// without the package is one line that says what to install, and ex
   await served.stop();
 });
 
-test('homes that can not be are refused with one line and exit code 2', async () => {
+test('storeKinds that can not be are refused with one line and exit code 2', async () => {
   const folder = makeTempFolder('rooms');
   const bad: string[][] = [
     ['migrate'],

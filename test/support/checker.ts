@@ -44,14 +44,14 @@ export function findViolations(history: History): string[] {
   ];
 }
 
-interface Place {
+interface Subscriber {
   count: number;
   index: number;
 }
 
 /** Room and message → how often and where the message stands. */
-function placeLines(rooms: Map<string, string>): Map<string, Place> {
-  const places = new Map<string, Place>();
+function placeLines(rooms: Map<string, string>): Map<string, Subscriber> {
+  const places = new Map<string, Subscriber>();
   for (const [room, text] of rooms) {
     for (const [index, line] of toLines(text).entries()) {
       const message = shape.exec(line)?.[2];
@@ -96,7 +96,7 @@ function isStump(line: string, room: string, unknown: Sent[]): boolean {
   });
 }
 
-function findLostOrDoubled({ sent }: History, places: Map<string, Place>): string[] {
+function findLostOrDoubled({ sent }: History, places: Map<string, Subscriber>): string[] {
   const violations: string[] = [];
   for (const one of sent) {
     const count = places.get(toKey(one.room, one.message))?.count ?? 0;
@@ -109,7 +109,7 @@ function findLostOrDoubled({ sent }: History, places: Map<string, Place>): strin
 }
 
 /** A client that waits for each answer must find its lines in the order in which it sent them. */
-function findReordered({ sent }: History, places: Map<string, Place>): string[] {
+function findReordered({ sent }: History, places: Map<string, Subscriber>): string[] {
   const violations: string[] = [];
   const last = new Map<string, { one: Sent; index: number }>();
   for (const one of [...sent].sort((a, b) => a.sentAtMs - b.sentAtMs)) {
@@ -130,7 +130,7 @@ function findReordered({ sent }: History, places: Map<string, Place>): string[] 
 }
 
 /** Every read is a beginning of the final text, and has all that was acknowledged before it began. */
-function findStaleReads({ seen, sent, rooms }: History, places: Map<string, Place>): string[] {
+function findStaleReads({ seen, sent, rooms }: History, places: Map<string, Subscriber>): string[] {
   const violations: string[] = [];
   for (const read of seen) {
     const final = rooms.get(read.room) ?? '';

@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import { formatCursor } from '../../room/cursor.ts';
 import { findPart } from '../../room/line-reader.ts';
-import type { RoomView } from '../../store/store.ts';
+import type { Snapshot } from '../../store/store.ts';
 import { chain } from '../chain.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from '../request/conditional.ts';
 import type { Looks } from '../request-batch.ts';
@@ -30,20 +30,20 @@ export function getText(
   const { headers } = response.req;
   const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch === undefined || headers['if-match'] !== undefined) {
-    return chain(looks.view(room), (view) => answerText(parts, view, response));
+    return chain(looks.snapshot(room), (view) => answerText(parts, view, response));
   }
   return chain(looks.etag(room), (etag) => {
     if (matchesTag(ifNoneMatch, etag, 'weak')) {
       parts.replier.sendRaw(response, 304, toCacheFields(etag));
       return undefined;
     }
-    return chain(looks.view(room), (view) => answerText(parts, view, response));
+    return chain(looks.snapshot(room), (view) => answerText(parts, view, response));
   });
 }
 
 function answerText(
   parts: TextParts,
-  view: RoomView,
+  view: Snapshot,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const verdict = evaluate(response.req.headers, view.etag);
@@ -57,7 +57,7 @@ function answerText(
 
 function sendText(
   { replier, timeZone }: TextParts,
-  view: RoomView,
+  view: Snapshot,
   response: ServerResponse,
 ): Promise<void> | undefined {
   const { method, headers } = response.req;
@@ -88,7 +88,7 @@ function sendText(
 
 async function streamText(
   replier: Replier,
-  view: RoomView,
+  view: Snapshot,
   from: number,
   to: number,
   response: ServerResponse,

@@ -1,7 +1,7 @@
 /** The handler of a POST: stores one message. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
-import type { Live } from '../../live/hub.ts';
+import type { Hub } from '../../live/hub.ts';
 import { toEntry } from '../../room/message.ts';
 import type { Receipt, Store } from '../../store/store.ts';
 import { chain } from '../chain.ts';
@@ -15,7 +15,7 @@ import { toPagePath, toRoomPath } from '../router.ts';
 /** What it takes to store a message. */
 export interface PostParts {
   readonly store: Store;
-  readonly live: Live;
+  readonly live: Hub;
   readonly replier: Replier;
 }
 
@@ -49,7 +49,7 @@ export function postMessage(
     return store.append(room, entry, onExpected);
   });
   return receipt.then((stored) => {
-    live.poke(room);
+    live.notify(room);
     if (stored === prepared && replier.sendPrepared(response, stored.line)) return;
     replier.sendRaw(response, ...toHead(room, stored, response), stored.line);
   });

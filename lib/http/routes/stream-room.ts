@@ -1,11 +1,11 @@
 /** The live forms of a room: Server-Sent Events (HTML Standard §9.2) and `?follow` (contract §6). */
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
-import type { Live } from '../../live/hub.ts';
+import type { Hub } from '../../live/hub.ts';
 import type { Format } from '../../live/subscriber.ts';
 import { formatCursor, parseCursor } from '../../room/cursor.ts';
 import { isLineStart } from '../../room/line-reader.ts';
-import type { RoomView, Store } from '../../store/store.ts';
+import type { Snapshot, Store } from '../../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from '../response/frames.ts';
 import { IDLE_MS, type Replier } from '../response/reply.ts';
 import { SocketSink } from '../response/socket-sink.ts';
@@ -25,7 +25,7 @@ const HEADERS = {
 /** What the streams are made of. */
 export interface StreamParts {
   readonly store: Store;
-  readonly live: Live;
+  readonly live: Hub;
   readonly replier: Replier;
   /** What `event: server` says. */
   readonly serverName: string;
@@ -84,7 +84,7 @@ async function findStart(
   store: Store,
   room: string,
   asked: string | undefined,
-): Promise<{ view: RoomView; offset: number | undefined }> {
+): Promise<{ view: Snapshot; offset: number | undefined }> {
   const cursor = asked === undefined || asked === 'now' ? undefined : parseCursor(asked);
   if (asked !== undefined && asked !== 'now' && cursor === undefined) {
     throw new ServiceError(
@@ -92,7 +92,7 @@ async function findStart(
       'the cursor is malformed; it takes <epoch>-<offset>, <offset> or now',
     );
   }
-  const view = await store.view(room);
+  const view = await store.snapshot(room);
   if (asked === 'now') return { view, offset: view.completeBytes };
   if (cursor === undefined || cursor.offset === 0) return { view, offset: 0 };
   const isEpoch = cursor.epoch === undefined || cursor.epoch === view.epoch;
@@ -120,7 +120,7 @@ function begin(replier: Replier, response: ServerResponse, headers: OutgoingHttp
 function join(
   { live }: StreamParts,
   room: string,
-  view: RoomView,
+  view: Snapshot,
   offset: number,
   format: Format,
   response: ServerResponse,

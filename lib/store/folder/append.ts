@@ -15,7 +15,7 @@ import type { HeldLock } from '../../lock/held-lock.ts';
 import { formatCursor } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
 import type { Receipt } from '../store.ts';
-import type { RoomFile, RoomFiles } from './open-files.ts';
+import type { OpenFile, OpenFiles } from './open-files.ts';
 import { endsWithBreak, locate, readEpoch, tryEpoch } from './room-file.ts';
 import { isSameState } from './snapshot-cache.ts';
 
@@ -38,7 +38,7 @@ export interface AppendOptions {
   /** The disk; the system's own unless told. */
   readonly disk?: Disk;
   /** The open files of the room's folder. */
-  readonly files: RoomFiles;
+  readonly files: OpenFiles;
 }
 
 /** A batch that is stored. */
@@ -81,7 +81,7 @@ export async function appendBatch(
 
 /** @returns `undefined` where the batch is not in the room's file after all */
 async function tryAppend(
-  room: RoomFile,
+  room: OpenFile,
   file: string,
   lock: HeldLock,
   entries: readonly Entry[],
@@ -90,10 +90,10 @@ async function tryAppend(
   const { disk = realDisk } = options;
   const { fd, state } = room;
   if (!state.isFile()) throw new ServiceError('unavailable', 'the room is not a plain file');
-  const baseBytes = state.size;
-  const hasBreak = room.epoch !== undefined || endsWithBreak(fd, baseBytes, disk);
-  lock.publish(baseBytes);
-  if (!lock.isMine()) throw new ServiceError('unavailable', 'the lock was lost; try again');
+  const committedBytes = state.size;
+  const hasBreak = room.epoch !== undefined || endsWithBreak(fd, committedBytes, disk);
+  lock.publish(committedBytes);
+  if (!lock.isHeld()) throw new ServiceError('unavailable', 'the lock was lost; try again');
   const time = formatTime(Date.now());
   const lines = entries.map((entry) => formatLine(time, entry));
   const gap = hasBreak ? '' : '\n';
@@ -104,10 +104,10 @@ async function tryAppend(
     const left = options.files.isKeeping ? disk.fstatSync(fd) : undefined;
     let expected: Stored | undefined;
     if (options.durable) {
-      await syncBatch(fd, file, baseBytes === 0, options, () => {
+      await syncBatch(fd, file, committedBytes === 0, options, () => {
         const epoch = left && (room.epoch ?? tryEpoch(fd, disk));
         if (epoch === undefined) return;
-        const receipts = toReceipts(epoch, baseBytes + gap.length, lines);
+        const receipts = toReceipts(epoch, committedBytes + gap.length, lines);
         expected = { receipts, epoch, after: left };
         // Where others write as well they wait for the lock, and there is no time for that.
         if (room.epoch !== undefined) options.onExpected?.(receipts);
@@ -115,13 +115,13 @@ async function tryAppend(
     }
     const found = await insist(() => locate(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
-    const isAlone = left?.size === baseBytes + bytes.length && isSameState(left, found.state);
+    const isAlone = left?.size === committedBytes + bytes.length && isSameState(left, found.state);
     if (isAlone && expected !== undefined) return expected;
     const after = isAlone ? left : undefined;
     const epoch = await insist(() => readEpoch(fd, disk));
     return { receipts: toReceipts(epoch, found.start + gap.length, lines), epoch, after };
   } catch (error) {
-    await cutBack(fd, baseBytes, written, lock, options);
+    await cutBack(fd, committedBytes, written, lock, options);
     throw error;
   }
 }
@@ -160,7 +160,7 @@ async function syncBatch(
 /** Takes a failed write back; only while nobody else can have written behind it. */
 async function cutBack(
   fd: number,
-  baseBytes: number,
+  committedBytes: number,
   written: number,
   lock: HeldLock,
   options: AppendOptions,
@@ -170,8 +170,8 @@ async function cutBack(
   let failure: unknown = new Error('somebody else wrote behind it');
   for (let tries = 0; tries < 5; tries += 1) {
     try {
-      if (!lock.isMine() || disk.fstatSync(fd).size !== baseBytes + written) break;
-      disk.ftruncateSync(fd, baseBytes);
+      if (!lock.isHeld() || disk.fstatSync(fd).size !== committedBytes + written) break;
+      disk.ftruncateSync(fd, committedBytes);
       // The cut itself should outlive a crash, but the file is right for every reader by now.
       if (options.durable) await disk.fdatasync(fd).catch(() => undefined);
       return;

@@ -6,8 +6,8 @@ import type { HeldLock } from '../../lock/held-lock.ts';
 import { LockFolder } from '../../lock/lock.ts';
 import { fromFileStem, toFileStem } from '../../room/name.ts';
 import type { Archive } from '../archive.ts';
-import type { RoomView } from '../store.ts';
-import { FileStore, type FileStoreOptions } from './folder-store.ts';
+import type { Snapshot } from '../store.ts';
+import { FolderStore, type FolderStoreOptions } from './folder-store.ts';
 
 /** The folder inside the rooms' folder that the locks are in, as the store has it. */
 const LOCKS = '.locks';
@@ -15,19 +15,19 @@ const LOCKS = '.locks';
 const ENDING = '.txt';
 
 /** Reads like the store, and writes bytes as they are, under the same locks. */
-export class FileArchive implements Archive {
+export class FolderArchive implements Archive {
   readonly description: string;
   readonly #folder: string;
-  readonly #store: FileStore;
+  readonly #store: FolderStore;
   readonly #locks: LockFolder;
 
   /** @throws the system's error where the folder can't be made or written to */
-  constructor(options: FileStoreOptions) {
+  constructor(options: FolderStoreOptions) {
     this.#folder = options.folder;
     this.description = options.folder;
-    this.#store = new FileStore(options);
+    this.#store = new FolderStore(options);
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), {
-      onWait: () => undefined,
+      onAcquire: () => undefined,
       onBreak: () => undefined,
     });
   }
@@ -43,8 +43,8 @@ export class FileArchive implements Archive {
     return rooms;
   }
 
-  view(room: string): RoomView | Promise<RoomView> {
-    return this.#store.view(room);
+  snapshot(room: string): Snapshot | Promise<Snapshot> {
+    return this.#store.snapshot(room);
   }
 
   async extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
@@ -72,7 +72,7 @@ export class FileArchive implements Archive {
 /** Writes all or nothing, as far as the disk lets it. */
 function writeWhole(fd: number, offset: number, bytes: Buffer, lock: HeldLock): void {
   lock.publish(offset);
-  if (!lock.isMine()) throw new ServiceError('unavailable', 'the lock was lost; try again');
+  if (!lock.isHeld()) throw new ServiceError('unavailable', 'the lock was lost; try again');
   try {
     for (let written = 0; written < bytes.length; ) {
       written += fs.writeSync(fd, bytes, written);

@@ -9,22 +9,22 @@ import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import { toFileStem } from '../../room/name.ts';
-import { AppendQueue, type Commit } from '../group-commit.ts';
-import { toRefusal } from '../refusal.ts';
-import type { OnExpected, Receipt, RoomView, Store } from '../store.ts';
-import { type Counts, toCounts } from '../store-metrics.ts';
+import { type Commit, GroupCommit } from '../group-commit.ts';
+import { toServiceError } from '../refusal.ts';
+import type { OnExpected, Receipt, Snapshot, Store } from '../store.ts';
+import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { type AppendOptions, appendBatch } from './append.ts';
 import { InheritedLocks } from './inherited.ts';
-import { RoomFiles } from './open-files.ts';
+import { OpenFiles } from './open-files.ts';
 import { OwnWrites } from './own-writes.ts';
-import { Views } from './snapshot.ts';
+import { Snapshots } from './snapshot.ts';
 import { watchFolder } from './watch.ts';
 
 /** The folder inside the rooms' folder that the locks are in. */
 const LOCKS = '.locks';
 
 /** What a folder store is made of. */
-export interface FileStoreOptions {
+export interface FolderStoreOptions {
   /** The rooms' folder, an absolute path. */
   readonly folder: string;
   /** Whether a message is acknowledged only when it is on disk. */
@@ -36,17 +36,17 @@ export interface FileStoreOptions {
 }
 
 /** Rooms as files in a folder that any number of processes share. */
-export class FileStore implements Store {
+export class FolderStore implements Store {
   readonly description: string;
   readonly #folder: string;
   readonly #disk: Disk;
   readonly #log: Log;
   readonly #locks: LockFolder;
   readonly #inherited: InheritedLocks;
-  readonly #views: Views;
-  readonly #queue: AppendQueue;
+  readonly #views: Snapshots;
+  readonly #queue: GroupCommit;
   readonly #append: AppendOptions;
-  readonly #count: Counts;
+  readonly #count: StoreMetrics;
   readonly #ownWrites = new OwnWrites();
 
   /**
@@ -54,32 +54,32 @@ export class FileStore implements Store {
    *
    * @throws the system's error where the folder can't be made or written to
    */
-  constructor(options: FileStoreOptions) {
+  constructor(options: FolderStoreOptions) {
     this.#folder = options.folder;
     this.#disk = options.disk ?? realDisk;
     this.description = options.folder;
     this.#log = options.log;
     makeFolders(options.folder, LOCKS, this.#disk);
-    const count = toCounts(options.registry);
+    const count = createStoreMetrics(options.registry);
     this.#count = count;
     this.#append = {
       durable: options.durable,
       onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
       onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
       disk: this.#disk,
-      files: new RoomFiles(options.folder, this.#disk),
+      files: new OpenFiles(options.folder, this.#disk),
     };
     const events = {
-      onWait: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
-      onBreak: (name: string, baseBytes: number | undefined): void =>
-        this.#settleDead(name, baseBytes),
+      onAcquire: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
+      onBreak: (name: string, committedBytes: number | undefined): void =>
+        this.#settleDead(name, committedBytes),
     };
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
     this.#inherited = new InheritedLocks(this.#locks);
-    this.#queue = new AppendQueue(this.#commit);
+    this.#queue = new GroupCommit(this.#commit);
     const onStuck = (room: string): void => void this.#freeStuck(room);
-    this.#views = new Views(options.folder, this.#locks, onStuck, this.#disk);
+    this.#views = new Snapshots(options.folder, this.#locks, onStuck, this.#disk);
   }
 
   append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
@@ -90,8 +90,8 @@ export class FileStore implements Store {
     return this.#look(room, () => this.#views.etag(room));
   }
 
-  view(room: string): RoomView | Promise<RoomView> {
-    return this.#look(room, () => this.#views.view(room));
+  snapshot(room: string): Snapshot | Promise<Snapshot> {
+    return this.#look(room, () => this.#views.snapshot(room));
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
@@ -148,11 +148,11 @@ export class FileStore implements Store {
   }
 
   /** Makes durable what a dead writer left, before its lock goes and readers see it. */
-  #settleDead(name: string, baseBytes: number | undefined): void {
+  #settleDead(name: string, committedBytes: number | undefined): void {
     this.#count.broken.add();
     this.#log.warn('broke the lock of a dead writer', { file: name });
     if (!this.#append.durable) return;
-    settleDead(path.join(this.#folder, `${name}.txt`), baseBytes, this.#disk);
+    settleDead(path.join(this.#folder, `${name}.txt`), committedBytes, this.#disk);
   }
 
   /** Frees a room whose writer died, though nobody writes to it now. */
@@ -190,7 +190,7 @@ export class FileStore implements Store {
 
   /** The system's errors become a refusal with their code; everything else is a bug and stays. */
   #toServiceError(error: unknown): unknown {
-    const refusal = toRefusal(error);
+    const refusal = toServiceError(error);
     if (refusal !== error) {
       this.#count.errors.add();
       this.#log.error('the folder failed', { error });

@@ -21,7 +21,7 @@ export class InheritedLocks {
   /** Whether a lock still looks as it did at the start. */
   has(name: string): boolean {
     if (!this.#identities.has(name)) return false;
-    const holder = this.#locks.look(name);
+    const holder = this.#locks.read(name);
     const identity = this.#identities.get(name);
     if (holder !== undefined && (identity ?? holder.identity) === holder.identity) return true;
     this.#identities.delete(name);
@@ -32,7 +32,7 @@ export class InheritedLocks {
 /** @returns `undefined` where it can't be told: any lock of this name is one to be judged, then */
 function tryLook(locks: LockFolder, name: string): string | undefined {
   try {
-    return locks.look(name)?.identity;
+    return locks.read(name)?.identity;
   } catch {
     return undefined;
   }

@@ -22,7 +22,7 @@ const IDLE_MS = 5000;
 const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** A room's file, open for one batch. */
-export interface RoomFile {
+export interface OpenFile {
   readonly fd: number;
   /** Its state now, before the batch. */
   readonly state: Stat;
@@ -41,7 +41,7 @@ interface Kept {
 }
 
 /** The open files of one folder. */
-export class RoomFiles {
+export class OpenFiles {
   readonly #disk: Disk;
   /** The folder's device where files on it are kept. */
   readonly #dev: number | undefined;
@@ -69,7 +69,7 @@ export class RoomFiles {
    * @returns what is to be handed back or closed by {@link keep} or {@link drop}
    * @throws the system's error
    */
-  open(file: string): RoomFile {
+  open(file: string): OpenFile {
     return this.#reuse(file) ?? this.#openAnew(file);
   }
 
@@ -79,7 +79,7 @@ export class RoomFiles {
    * @param state in which the batch's write left it; it ends with LF
    * @param epoch the room's epoch
    */
-  keep(file: string, room: RoomFile, state: Stat, epoch: string): void {
+  keep(file: string, room: OpenFile, state: Stat, epoch: string): void {
     // Another device: a mount that came later, or a link that leads elsewhere.
     if (this.#isClosed || state.dev !== this.#dev) {
       this.drop(room);
@@ -92,7 +92,7 @@ export class RoomFiles {
   }
 
   /** Closes a file of which it is not known how the batch left it. */
-  drop({ fd }: RoomFile): void {
+  drop({ fd }: OpenFile): void {
     // What close may say, the sync has said before.
     tryClose(fd, this.#disk);
   }
@@ -104,7 +104,7 @@ export class RoomFiles {
     for (const file of this.#kept.keys()) this.#close(file);
   }
 
-  #reuse(file: string): RoomFile | undefined {
+  #reuse(file: string): OpenFile | undefined {
     const kept = this.#kept.get(file);
     if (kept === undefined) return undefined;
     const state = this.#disk.statSync(file, NO_THROW);
@@ -117,7 +117,7 @@ export class RoomFiles {
     return { fd: kept.fd, state, epoch };
   }
 
-  #openAnew(file: string): RoomFile {
+  #openAnew(file: string): OpenFile {
     const fd = this.#disk.openSync(file, 'a+', 0o644);
     try {
       return { fd, state: this.#disk.fstatSync(fd), epoch: undefined };

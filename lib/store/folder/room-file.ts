@@ -4,7 +4,7 @@ import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
 import { ServiceError, toErrno } from '../../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
-import { toRefusal } from '../refusal.ts';
+import { toServiceError } from '../refusal.ts';
 
 const LF = 0x0a;
 const FIRST_LOOK_BYTES = 1024;
@@ -109,7 +109,7 @@ export async function* readChunks(
       at += bytesRead;
     }
   } catch (error) {
-    throw toRefusal(error);
+    throw toServiceError(error);
   }
 }
 

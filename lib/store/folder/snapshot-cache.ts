@@ -1,5 +1,5 @@
 /** The hot rooms' views, bounded in number and bytes; the least lately used go first. */
-import type { RoomView } from '../store.ts';
+import type { Snapshot } from '../store.ts';
 
 /** How much text is kept, in bytes. */
 export const MAX_CACHE_BYTES = 16 << 20;
@@ -17,16 +17,16 @@ export interface State {
 
 interface Kept {
   readonly state: State;
-  readonly view: RoomView;
+  readonly view: Snapshot;
 }
 
 /** Views of settled rooms. */
-export class ViewCache {
+export class SnapshotCache {
   readonly #rooms = new Map<string, Kept>();
   #bytes = 0;
 
   /** Gives the view of exactly this state of the room's file. */
-  get(room: string, state: State): RoomView | undefined {
+  get(room: string, state: State): Snapshot | undefined {
     const kept = this.#rooms.get(room);
     if (kept === undefined || !isSameState(kept.state, state)) return undefined;
     // A map keeps the order of insertion, so the one used last goes last.
@@ -41,18 +41,18 @@ export class ViewCache {
    *
    * @param baseBytes the size before that write
    */
-  getBase(room: string, state: State, baseBytes: number): RoomView | undefined {
+  getBase(room: string, state: State, committedBytes: number): Snapshot | undefined {
     const kept = this.#rooms.get(room);
     const isBase =
       kept !== undefined &&
       kept.state.ino === state.ino &&
-      kept.state.size === baseBytes &&
-      kept.view.completeBytes === baseBytes;
+      kept.state.size === committedBytes &&
+      kept.view.completeBytes === committedBytes;
     return isBase ? kept.view : undefined;
   }
 
   /** Keeps a view, and lets go of old ones past the limits. */
-  set(room: string, state: State, view: RoomView): void {
+  set(room: string, state: State, view: Snapshot): void {
     this.#remove(room);
     this.#rooms.set(room, { state, view });
     this.#bytes += view.tail.length;

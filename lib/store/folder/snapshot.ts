@@ -13,7 +13,7 @@ import { tryClose } from '../../disk/files.ts';
 import type { LockFolder } from '../../lock/lock.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../room/cursor.ts';
 import { toFileStem } from '../../room/name.ts';
-import type { RoomView } from '../store.ts';
+import type { Snapshot } from '../store.ts';
 import {
   findLastBreak,
   type Opened,
@@ -22,7 +22,7 @@ import {
   readChunks,
   readEpoch,
 } from './room-file.ts';
-import { isSameState, type State, ViewCache } from './snapshot-cache.ts';
+import { isSameState, SnapshotCache, type State } from './snapshot-cache.ts';
 
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
@@ -38,7 +38,7 @@ const LF = 0x0a;
 /** How often a view is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
 
-const EMPTY: RoomView = {
+const EMPTY: Snapshot = {
   etag: '"empty"',
   sizeBytes: 0,
   completeBytes: 0,
@@ -49,12 +49,12 @@ const EMPTY: RoomView = {
 };
 
 /** The views of one folder's rooms. */
-export class Views {
+export class Snapshots {
   readonly #folder: string;
   readonly #locks: LockFolder;
   readonly #onStuck: (room: string) => void;
   readonly #disk: Disk;
-  readonly #cache = new ViewCache();
+  readonly #cache = new SnapshotCache();
   readonly #suspects = new Map<string, { identity: string; sinceMs: number }>();
 
   /**
@@ -80,13 +80,13 @@ export class Views {
     if (state === undefined) return EMPTY.etag;
     const known = this.#cache.get(room, state);
     if (known !== undefined) return known.etag;
-    const baseBytes = this.#toBase(room, state);
-    if (baseBytes === undefined) return toEtag(state);
-    return this.#cache.getBase(room, state, baseBytes)?.etag ?? toEtag(state, baseBytes);
+    const committedBytes = this.#toBase(room, state);
+    if (committedBytes === undefined) return toEtag(state);
+    return this.#cache.getBase(room, state, committedBytes)?.etag ?? toEtag(state, committedBytes);
   }
 
   /** Gives the room as it stands. */
-  view(room: string): RoomView {
+  snapshot(room: string): Snapshot {
     const file = this.#toFile(room);
     for (let tries = 1; ; tries += 1) {
       const state = this.#disk.statSync(file, { throwIfNoEntry: false });
@@ -99,7 +99,7 @@ export class Views {
   }
 
   /** @returns `undefined` where the file changed in the middle of the look */
-  #tryLook(room: string, file: string, isLast: boolean): RoomView | undefined {
+  #tryLook(room: string, file: string, isLast: boolean): Snapshot | undefined {
     const opened = openPlain(file, this.#disk);
     if (opened === undefined) return undefined;
     try {
@@ -109,16 +109,16 @@ export class Views {
     }
   }
 
-  #look(room: string, opened: Opened, file: string, isLast: boolean): RoomView | undefined {
+  #look(room: string, opened: Opened, file: string, isLast: boolean): Snapshot | undefined {
     const { fd, state } = opened;
-    const baseBytes = this.#toBase(room, state);
-    if (baseBytes !== undefined) {
-      const base = this.#cache.getBase(room, state, baseBytes);
+    const committedBytes = this.#toBase(room, state);
+    if (committedBytes !== undefined) {
+      const base = this.#cache.getBase(room, state, committedBytes);
       if (base !== undefined) return { ...base, isSettled: false };
       // All of it is committed only if nobody wrote between the look at the size and that at the lock.
       const isSure =
-        baseBytes < state.size || isLast || isSameState(state, this.#disk.fstatSync(fd));
-      return isSure ? toView(fd, file, state, baseBytes, this.#disk) : undefined;
+        committedBytes < state.size || isLast || isSameState(state, this.#disk.fstatSync(fd));
+      return isSure ? toView(fd, file, state, committedBytes, this.#disk) : undefined;
     }
     const view = toView(fd, file, state, undefined, this.#disk);
     // A write may have been going on from before the look at the size to before that at the lock.
@@ -132,13 +132,13 @@ export class Views {
 
   /** @returns how much of the file is committed; `undefined` while nobody holds the lock */
   #toBase(room: string, state: State): number | undefined {
-    const holder = this.#locks.look(toFileStem(room));
+    const holder = this.#locks.read(toFileStem(room));
     if (holder === undefined) {
       if (this.#suspects.size > 0) this.#suspects.delete(room);
       return undefined;
     }
     this.#suspect(room, holder.identity);
-    return Math.min(state.size, holder.baseBytes ?? state.size);
+    return Math.min(state.size, holder.committedBytes ?? state.size);
   }
 
   #suspect(room: string, identity: string): void {
@@ -163,23 +163,23 @@ function toView(
   fd: number,
   file: string,
   state: State,
-  baseBytes: number | undefined,
+  committedBytes: number | undefined,
   disk: Disk,
-): RoomView | undefined {
-  const endBytes = baseBytes ?? state.size;
+): Snapshot | undefined {
+  const endBytes = committedBytes ?? state.size;
   const startBytes = endBytes <= MAX_TEXT_BYTES ? 0 : endBytes - TAIL_BYTES;
   const read = readAt(fd, startBytes, endBytes - startBytes, disk);
   if (startBytes + read.length < endBytes) return undefined;
   const lastBreak = read.lastIndexOf(LF);
   const completeBytes =
     lastBreak === -1 ? findLastBreak(fd, startBytes, disk) : startBytes + lastBreak + 1;
-  const sizeBytes = baseBytes === undefined ? endBytes : completeBytes;
+  const sizeBytes = committedBytes === undefined ? endBytes : completeBytes;
   return {
-    etag: toEtag(state, baseBytes),
+    etag: toEtag(state, committedBytes),
     sizeBytes,
     completeBytes,
     epoch: findEpoch(fd, completeBytes, startBytes === 0 ? read : undefined, disk),
-    isSettled: baseBytes === undefined,
+    isSettled: committedBytes === undefined,
     // Of a half line that is larger than the tail, nothing is left that could be shown.
     tail: read.subarray(0, Math.max(0, sizeBytes - startBytes)),
     read: (from, to) => readChunks(file, state.ino, from, to, disk),
@@ -198,8 +198,8 @@ function findEpoch(
   return text === undefined ? readEpoch(fd, disk) : toEpoch(text);
 }
 
-function toEtag(state: State, baseBytes?: number): string {
+function toEtag(state: State, committedBytes?: number): string {
   const parts = [state.ino, state.size, state.mtimeMs * 4096, state.ctimeMs * 4096];
-  if (baseBytes !== undefined) parts.push(baseBytes);
+  if (committedBytes !== undefined) parts.push(committedBytes);
   return `"${parts.map((part) => part.toString(36)).join('-')}"`;
 }

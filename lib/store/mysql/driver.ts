@@ -4,7 +4,7 @@
  */
 import type { Connection as Core } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
-import type { DatabaseAddress } from '../../config/store-address.ts';
+import type { MysqlAddress } from '../../config/store-address.ts';
 import { toErrno } from '../../errors.ts';
 
 /** How long a connection may take to come up. */
@@ -93,7 +93,7 @@ export class MissingDriverError extends Error {}
  * @returns gives a function that opens connections, for each purpose
  * @throws MissingDriverError where it is not installed
  */
-export async function loadDriver(address: DatabaseAddress): Promise<(purpose: Purpose) => Connect> {
+export async function loadDriver(address: MysqlAddress): Promise<(purpose: Purpose) => Connect> {
   const { createConnection } = await importPackage();
   const options = {
     ...address,

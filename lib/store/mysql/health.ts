@@ -36,7 +36,7 @@ export class Health {
       this.#noteBack();
       return result;
     } catch (error) {
-      throw this.#toRefusal(error);
+      throw this.#toServiceError(error);
     }
   }
 
@@ -45,7 +45,7 @@ export class Health {
     try {
       yield* chunks;
     } catch (error) {
-      throw this.#toRefusal(error);
+      throw this.#toServiceError(error);
     }
   }
 
@@ -63,7 +63,7 @@ export class Health {
     this.#isAway = false;
   }
 
-  #toRefusal(error: unknown): unknown {
+  #toServiceError(error: unknown): unknown {
     if (error instanceof ServiceError || !isDatabaseError(error)) return error;
     this.noteAway(error);
     return toAwayError(error);

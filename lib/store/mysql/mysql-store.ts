@@ -1,20 +1,20 @@
 /** The database store: the same promises as the folder's, kept by MySQL or MariaDB. */
 
-import { type DatabaseAddress, showDatabase } from '../../config/store-address.ts';
+import { type MysqlAddress, showMysqlAddress } from '../../config/store-address.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import type { Archive } from '../archive.ts';
-import { AppendQueue } from '../group-commit.ts';
-import type { Receipt, RoomView, Store } from '../store.ts';
-import { type Counts, toCounts } from '../store-metrics.ts';
+import { GroupCommit } from '../group-commit.ts';
+import type { Receipt, Snapshot, Store } from '../store.ts';
+import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { appendBytes, appendEntries } from './append.ts';
 import { findOut, LostCommitError } from './commit.ts';
 import { loadDriver, type Session } from './driver.ts';
 import { Guesses } from './guesses.ts';
 import { Health, toAwayError } from './health.ts';
 import { Pool } from './pool.ts';
-import { DatabaseViews } from './snapshot.ts';
+import { Snapshots } from './snapshot.ts';
 import { pollTags } from './watch.ts';
 
 /** How many connections one process has at most, for each purpose. */
@@ -24,44 +24,44 @@ const LIMITS = { read: 6, write: 8 } as const;
 const IDLE_MS = { read: 30_000, write: 1500 } as const;
 
 /** What a database store is made of. */
-export interface DatabaseStoreOptions {
-  readonly address: DatabaseAddress;
+export interface MysqlStoreOptions {
+  readonly address: MysqlAddress;
   readonly log: Log;
   readonly registry: Registry;
 }
 
 /** Rooms in a database that any number of processes share. */
-export class DatabaseStore implements Store, Archive {
+export class MysqlStore implements Store, Archive {
   readonly description: string;
   readonly #health: Health;
   readonly #readers: Pool;
   readonly #writers: Pool;
-  readonly #views: DatabaseViews;
-  readonly #queue: AppendQueue;
+  readonly #views: Snapshots;
+  readonly #queue: GroupCommit;
   readonly #guesses = new Guesses();
-  readonly #count: Counts;
+  readonly #count: StoreMetrics;
 
   /**
    * Opens a database. It may be away: then the store refuses, and works once it is there.
    *
    * @throws MissingDriverError where the package for it is not installed
    */
-  static async open(options: DatabaseStoreOptions): Promise<DatabaseStore> {
+  static async open(options: MysqlStoreOptions): Promise<MysqlStore> {
     const toConnect = await loadDriver(options.address);
     const pools = (['read', 'write'] as const).map(
       (purpose) =>
         new Pool({ connect: toConnect(purpose), limit: LIMITS[purpose], idleMs: IDLE_MS[purpose] }),
     );
-    return new DatabaseStore(options, pools[0]!, pools[1]!);
+    return new MysqlStore(options, pools[0]!, pools[1]!);
   }
 
-  private constructor(options: DatabaseStoreOptions, readers: Pool, writers: Pool) {
-    this.description = showDatabase(options.address);
+  private constructor(options: MysqlStoreOptions, readers: Pool, writers: Pool) {
+    this.description = showMysqlAddress(options.address);
     this.#readers = readers;
     this.#writers = writers;
-    this.#views = new DatabaseViews(readers);
-    this.#queue = new AppendQueue((room, entries) => this.#commit(room, entries));
-    this.#count = toCounts(options.registry);
+    this.#views = new Snapshots(readers);
+    this.#queue = new GroupCommit((room, entries) => this.#commit(room, entries));
+    this.#count = createStoreMetrics(options.registry);
     const { errors } = this.#count;
     this.#health = new Health(readers, options.log, () => errors.add());
     // The tables are made at once, so that the first message does not wait for them.
@@ -76,8 +76,8 @@ export class DatabaseStore implements Store, Archive {
     return this.#health.guard(() => this.#views.etag(room));
   }
 
-  async view(room: string): Promise<RoomView> {
-    const view = await this.#health.guard(() => this.#views.view(room));
+  async snapshot(room: string): Promise<Snapshot> {
+    const view = await this.#health.guard(() => this.#views.snapshot(room));
     return { ...view, read: (from, to) => this.#health.guardChunks(view.read(from, to)) };
   }
 

@@ -23,14 +23,14 @@ export interface PoolOptions {
   readonly idleMs: number;
 }
 
-interface Place {
+interface Subscriber {
   link: Link | undefined;
   isLost: boolean;
   idleSinceMs: number;
 }
 
 interface Waiting {
-  readonly resolve: (place: Place) => void;
+  readonly resolve: (place: Subscriber) => void;
   readonly reject: (error: unknown) => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -38,7 +38,7 @@ interface Waiting {
 /** The pool. A connection on which anything failed is closed and not used again. */
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #idle: Place[] = [];
+  readonly #idle: Subscriber[] = [];
   readonly #waiting = new Set<Waiting>();
   readonly #sweep: NodeJS.Timeout;
   #used = 0;
@@ -85,7 +85,7 @@ export class Pool {
     }
   }
 
-  #connect(place: Place): Promise<Link> {
+  #connect(place: Subscriber): Promise<Link> {
     const connecting = this.#options.connect(() => {
       place.isLost = true;
     });
@@ -98,7 +98,7 @@ export class Pool {
     });
   }
 
-  #take(): Promise<Place> {
+  #take(): Promise<Subscriber> {
     // The last one used comes first, so that the others get old and are closed.
     for (let place = this.#idle.pop(); place !== undefined; place = this.#idle.pop()) {
       if (!place.isLost) {
@@ -122,7 +122,7 @@ export class Pool {
     });
   }
 
-  #giveBack(place: Place): void {
+  #giveBack(place: Subscriber): void {
     const next = place.isLost
       ? { link: undefined, isLost: false, idleSinceMs: 0 }
       : Object.assign(place, { idleSinceMs: performance.now() });

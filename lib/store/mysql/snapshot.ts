@@ -6,7 +6,7 @@
  */
 import { ServiceError } from '../../errors.ts';
 import { EMPTY_EPOCH } from '../../room/cursor.ts';
-import type { RoomView } from '../store.ts';
+import type { Snapshot } from '../store.ts';
 import type { Pool } from './pool.ts';
 import { type RoomRow, RoomRows } from './room-rows.ts';
 import { LINE_COLUMNS, type LineRow, MAX_ROW_BYTES, toBytes } from './rows.ts';
@@ -29,7 +29,7 @@ interface Kept {
 }
 
 /** The views of one database's rooms. */
-export class DatabaseViews {
+export class Snapshots {
   readonly #pool: Pool;
   readonly #rows: RoomRows;
   readonly #kept = new Map<string, Kept>();
@@ -48,7 +48,7 @@ export class DatabaseViews {
   }
 
   /** Gives a room as it stands. */
-  async view(room: string): Promise<RoomView> {
+  async snapshot(room: string): Promise<Snapshot> {
     const row = await this.#rows.ask(room);
     const text = row === undefined ? undefined : await this.#findText(row);
     return {

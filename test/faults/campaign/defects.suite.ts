@@ -19,7 +19,7 @@ function breakService({ file, ...change }: Defect): string {
 }
 
 const defects: Record<string, Defect> = {
-  'a lost poke': { file: 'live/hub', from: 'poke(room) {', to: 'poke(room) { return;' },
+  'a lost poke': { file: 'live/hub', from: 'notify(room) {', to: 'notify(room) { return;' },
   'a view that is not validated': {
     file: 'store/folder/snapshot-cache',
     from: 'return (one.size === other.size &&',

@@ -53,12 +53,12 @@ const defects: Record<string, Defect> = {
   },
   'a failed write not cut back': {
     file: 'store/folder/append',
-    from: 'await cutBack(fd, baseBytes, written, lock, options);',
+    from: 'await cutBack(fd, committedBytes, written, lock, options);',
     to: '',
   },
   'the base not published': {
     file: 'store/folder/append',
-    from: 'lock.publish(baseBytes);',
+    from: 'lock.publish(committedBytes);',
     to: '',
   },
   'the gap after a stump left out': {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { before, suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
 import { parseCursor } from '../../../lib/room/cursor.ts';
-import type { FileStore } from '../../../lib/store/folder/folder-store.ts';
+import type { FolderStore } from '../../../lib/store/folder/folder-store.ts';
 import { attempt, FOLDER, makeDisk, openStore } from './history.ts';
 import { findFaults, type Sent } from './judge.ts';
 import type { ProcessDisk } from './process-disk.ts';
@@ -25,7 +25,7 @@ interface Trial {
   readonly sent: Sent[];
   readonly calls: Call[];
   readonly errors: unknown[];
-  store: FileStore | undefined;
+  store: FolderStore | undefined;
 }
 
 /** One fault: at the how manieth call, or at all calls of a name from there on, until it heals. */
@@ -80,7 +80,7 @@ async function read(trial: Trial, room: string): Promise<Buffer | undefined> {
   const { world, process, store } = trial;
   const given = await attempt(world, () =>
     process.run(async () => {
-      const view = await store!.view(room);
+      const view = await store!.snapshot(room);
       const pieces: Buffer[] = [];
       for await (const piece of view.read(0, view.sizeBytes)) pieces.push(Buffer.from(piece));
       const text = Buffer.concat(pieces);

@@ -4,8 +4,8 @@ import { ServiceError } from '../../../lib/errors.ts';
 import { Log } from '../../../lib/ops/log.ts';
 import { Registry } from '../../../lib/ops/metrics.ts';
 import { parseCursor } from '../../../lib/room/cursor.ts';
-import { FileStore } from '../../../lib/store/folder/folder-store.ts';
-import type { RoomView } from '../../../lib/store/store.ts';
+import { FolderStore } from '../../../lib/store/folder/folder-store.ts';
+import type { Snapshot } from '../../../lib/store/store.ts';
 import { findFaults, type Leniency, type Sent, type Shown } from './judge.ts';
 import { type Loss, ModelDisk } from './model-disk.ts';
 import { Random } from './random.ts';
@@ -21,7 +21,7 @@ const ROOMS = ['a', 'b', 'Tea & Cake'];
 const ERRNOS = ['EIO', 'ENOSPC', 'EDQUOT', 'EMFILE', 'EROFS', 'EINTR', 'EACCES'];
 
 /** A store of this source or of a changed copy of it. */
-export type StoreClass = typeof FileStore;
+export type StoreClass = typeof FolderStore;
 
 /** What a history is made of. */
 export interface HistoryOptions {
@@ -45,7 +45,7 @@ export interface HistoryResult {
 
 interface Member {
   readonly process: Process;
-  readonly store: FileStore;
+  readonly store: FolderStore;
 }
 
 interface Own extends Sent {
@@ -221,9 +221,9 @@ class History {
   /** A read: all that was acknowledged before, and all that was ever shown. */
   #look({ process, store }: Member): void {
     const room = ROOMS[this.#random.below(this.#roomCount)]!;
-    let view: RoomView;
+    let view: Snapshot;
     try {
-      const given = process.run(() => store.view(room));
+      const given = process.run(() => store.snapshot(room));
       if (given instanceof Promise) {
         given.then(
           () => undefined,
@@ -391,8 +391,8 @@ class History {
 const anything: Leniency = { allowStumps: true, allowRefused: true, allowVanished: true };
 
 /** What a reader that comes now is shown, once it is shown anything. */
-async function see(world: World, process: Process, store: FileStore, room: string) {
-  const view = await waitFor(world, async () => process.run(() => store.view(room)));
+async function see(world: World, process: Process, store: FolderStore, room: string) {
+  const view = await waitFor(world, async () => process.run(() => store.snapshot(room)));
   return view && { text: Buffer.from(view.tail), epoch: view.epoch };
 }
 
@@ -422,7 +422,7 @@ export async function attempt<T>(
 }
 
 /** Opens a store in a process of a world. */
-export function openStore(process: Process, Store: StoreClass = FileStore): FileStore {
+export function openStore(process: Process, Store: StoreClass = FolderStore): FolderStore {
   const log = new Log('error', () => undefined);
   const options = { folder: FOLDER, durable: true, log, registry: new Registry() };
   return process.run(() => new Store({ ...options, disk: process.disk }));

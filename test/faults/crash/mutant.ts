@@ -23,10 +23,10 @@ export async function loadDefective(defect: Defect): Promise<StoreClass> {
   const errors = pathToFileURL(join(built, 'errors.js')).href;
   writeFileSync(join(folder, 'errors.js'), `export * from '${errors}';\n`);
   breakFile(join(folder, `${defect.file}.js`), defect);
-  const { FileStore } = await import(
+  const { FolderStore } = await import(
     pathToFileURL(join(folder, 'store', 'folder', 'folder-store.js')).href
   );
-  return FileStore;
+  return FolderStore;
 }
 
 /** Puts a defect into a file; fails where the code is not what the defect was made for. */

@@ -22,7 +22,7 @@ export interface Task {
 
 const task: Task = JSON.parse(process.argv[2] ?? '');
 const locks = new LockFolder(join(task.folder, 'locks'), {
-  onWait: () => undefined,
+  onAcquire: () => undefined,
   onBreak: () => {
     tell('breaks');
     if (task.diesAtBreak) process.kill(process.pid, 'SIGKILL');
@@ -72,7 +72,7 @@ async function enter(room: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   // As an append looks before it writes.
-  if (held.isMine()) leave(held, room, marker, name);
+  if (held.isHeld()) leave(held, room, marker, name);
   else tell(`lost ${name}`);
   held.release();
 }
@@ -89,7 +89,7 @@ function leave(held: HeldLock, room: string, marker: string, name: string): void
   fs.closeSync(fd);
   tell(`did ${name} ${room} ${before + 1}`);
   const found = tryRead(marker);
-  if (found !== name) tell(`overlap ${name} ${found} ${held.isMine()}`);
+  if (found !== name) tell(`overlap ${name} ${found} ${held.isHeld()}`);
   fs.rmSync(marker, { force: true });
 }
 

@@ -11,7 +11,7 @@ import { type Track, type TrackOptions, trackEvents, trackText } from './tracks.
 const rooms = ['general', 'Second Room', 'שלישי', 'a/b'];
 const clientCount = 10;
 const messageCount = 5000;
-const readerCount = 40;
+const subscriberCount = 40;
 
 type Start = Pick<TrackOptions, 'query' | 'lastEventId'>;
 
@@ -40,7 +40,7 @@ test('3 processes, 40 readers of every kind, 5,000 messages: each line once, in 
     messageCount: messageCount / clientCount,
   });
   const tracks: (Track & { room: string })[] = [];
-  for (let n = 0; n < readerCount; n += 1) {
+  for (let n = 0; n < subscriberCount; n += 1) {
     const room = rooms[(n + (n >> 3)) % rooms.length]!;
     const isText = n % 5 === 4;
     const options: TrackOptions = {
@@ -72,7 +72,7 @@ test('3 processes, 40 readers of every kind, 5,000 messages: each line once, in 
   );
   assert.deepEqual(faults, []);
   const openedCount = tracks.reduce((sum, track) => sum + track.openedCount(), 0);
-  assert.ok(openedCount > readerCount * 5, `${openedCount} streams`);
+  assert.ok(openedCount > subscriberCount * 5, `${openedCount} streams`);
   const middle = Buffer.byteLength(makeLines(100, 'old general')) + 1;
   assert.ok(
     tracks.some((track) => track.from() > middle),

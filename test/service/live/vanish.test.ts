@@ -9,7 +9,7 @@ import { type Server, startServer, waitUntil } from '../../support/server.ts';
 import { openLive } from '../../support/sse.ts';
 import { appendByHand, makeLines, pickLines, readLineEvents, toFile } from './rooms.ts';
 
-const readerCount = 2000;
+const subscriberCount = 2000;
 
 async function readMetric(server: Server, name: string): Promise<number> {
   const { text } = await get(server, '/-/metrics');
@@ -82,9 +82,9 @@ test('2,000 idle readers: each gets the next line, and goes without a trace', as
   const before = await readMetric(server, 'process_resident_memory_bytes');
   const request =
     'GET /chat/room?since=now HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n';
-  const received = new Array<string>(readerCount).fill('');
+  const received = new Array<string>(subscriberCount).fill('');
   const sockets: Socket[] = [];
-  for (let n = 0; n < readerCount; n += 1) {
+  for (let n = 0; n < subscriberCount; n += 1) {
     const socket = openSocket(server, request);
     socket.on('data', (chunk) => {
       received[n] += chunk.toString('latin1');
@@ -96,7 +96,7 @@ test('2,000 idle readers: each gets the next line, and goes without a trace', as
     }
   }
   const cost = (await readMetric(server, 'process_resident_memory_bytes')) - before;
-  t.diagnostic(`${(cost / readerCount / 1024).toFixed(1)} KiB of memory for each idle reader`);
+  t.diagnostic(`${(cost / subscriberCount / 1024).toFixed(1)} KiB of memory for each idle reader`);
   appendByHand(server.store, 'room', 'two\n');
   const text = readFileSync(toFile(server.store, 'room'));
   const isServed = () => received.every((one) => one.includes(`-${text.length}\ndata: two\n\n`));

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { resolve } from 'node:path';
 import { suite, test } from 'node:test';
-import { showHome, toHome } from '../../../lib/config/store-address.ts';
+import { parseStoreAddress, showStoreAddress } from '../../../lib/config/store-address.ts';
 
 suite('a folder', () => {
   for (const text of [
@@ -15,9 +15,9 @@ suite('a folder', () => {
     '..',
   ]) {
     test(`is ${text}`, () => {
-      const home = toHome(text, undefined);
+      const home = parseStoreAddress(text, undefined);
       assert.deepEqual(home, { kind: 'folder', folder: resolve(text) });
-      assert.equal(showHome(home), resolve(text));
+      assert.equal(showStoreAddress(home), resolve(text));
     });
   }
 });
@@ -55,13 +55,13 @@ suite('a database', () => {
   };
   for (const [text, address] of Object.entries(addresses)) {
     test(`is ${text}`, () => {
-      assert.deepEqual(toHome(text, undefined), { kind: 'database', address });
+      assert.deepEqual(parseStoreAddress(text, undefined), { kind: 'database', address });
     });
   }
 
   test('takes the file’s password where the address has none, and only then', () => {
     const passwordOf = (text: string) => {
-      const home = toHome(text, 'from a file');
+      const home = parseStoreAddress(text, 'from a file');
       return home.kind === 'database' ? home.address.password : undefined;
     };
     assert.equal(passwordOf('mysql://chat@db/rooms'), 'from a file');
@@ -70,7 +70,7 @@ suite('a database', () => {
 
   test('is shown without its user and password, and reads back as the same place', () => {
     for (const text of Object.keys(addresses)) {
-      const shown = showHome(toHome(text, 'from a file'));
+      const shown = showStoreAddress(parseStoreAddress(text, 'from a file'));
       assert.match(shown, /^mysql:\/\/(?:[^@/:]+|\[[^@/]+\]):\d+\/[^@/]+$/);
       assert.doesNotMatch(shown, /secret|chat|file/);
     }
@@ -101,7 +101,7 @@ suite('a bad address is told in one line that does not show it', () => {
   for (const text of bad) {
     test(text, () => {
       assert.throws(
-        () => toHome(text, undefined),
+        () => parseStoreAddress(text, undefined),
         (error: Error) => {
           assert.match(error.message, /^[\x20-\x7e]+$/);
           assert.match(error.message, /it takes a folder, or mysql:\/\//);

@@ -93,21 +93,21 @@ suite('what a dead writer left', () => {
     assert.deepEqual(synced, []);
   });
 
-  for (const [baseBytes, left] of [
+  for (const [committedBytes, left] of [
     [4, 'one\n'],
     [0, ''],
     [8, 'one\ntwo\n'],
     [99, 'one\ntwo\n'],
     [undefined, 'one\ntwo\n'],
   ] as const) {
-    test(`that can’t be synced is taken back to the base, here ${baseBytes}`, () => {
+    test(`that can’t be synced is taken back to the base, here ${committedBytes}`, () => {
       const file = makeRoom('one\ntwo\n');
       const { disk } = makeNotingDisk({
         fdatasyncSync: () => {
           throw failure('EIO');
         },
       });
-      assert.throws(() => settleDead(file, baseBytes, disk), { code: 'EIO' });
+      assert.throws(() => settleDead(file, committedBytes, disk), { code: 'EIO' });
       assert.equal(fs.readFileSync(file, 'utf8'), left);
     });
   }

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Turn } from '../../../lib/http/request-batch.ts';
-import type { RoomView, Store } from '../../../lib/store/store.ts';
+import type { Snapshot, Store } from '../../../lib/store/store.ts';
 
 /** A store that counts looks; its rooms change with every look. */
 function makeStore(): { store: Store; looks: string[] } {
   const looks: string[] = [];
   const store = {
     etag: (room: string) => `"${looks.push(`etag ${room}`)}"`,
-    view: (room: string) => ({ etag: `"${looks.push(`view ${room}`)}"` }) as RoomView,
+    snapshot: (room: string) => ({ etag: `"${looks.push(`view ${room}`)}"` }) as Snapshot,
   };
   return { store: store as unknown as Store, looks };
 }
@@ -19,7 +19,9 @@ test('the reads of one turn share one look at each room', async () => {
   const turn = new Turn(store);
   const seen: unknown[] = [];
   for (let n = 0; n < 3; n += 1) {
-    turn.add((shared) => void seen.push(shared.view('a'), shared.etag('a'), shared.view('b')));
+    turn.add(
+      (shared) => void seen.push(shared.snapshot('a'), shared.etag('a'), shared.snapshot('b')),
+    );
   }
   await new Promise((resolve) => setTimeout(resolve, 1));
   assert.deepEqual(looks, ['view a', 'etag a', 'view b']);
@@ -41,7 +43,7 @@ test('the next turn looks anew', async () => {
   const { store, looks } = makeStore();
   const turn = new Turn(store);
   for (let round = 1; round <= 3; round += 1) {
-    await new Promise<void>((resolve) => turn.add((shared) => resolve(void shared.view('a'))));
+    await new Promise<void>((resolve) => turn.add((shared) => resolve(void shared.snapshot('a'))));
     assert.equal(looks.length, round);
   }
 });
@@ -51,8 +53,8 @@ test('a read that is added by a read goes into the next turn', async () => {
   const turn = new Turn(store);
   await new Promise<void>((resolve) => {
     turn.add((shared) => {
-      shared.view('a');
-      turn.add((next) => resolve(void next.view('a')));
+      shared.snapshot('a');
+      turn.add((next) => resolve(void next.snapshot('a')));
     });
   });
   assert.deepEqual(looks, ['view a', 'view a']);

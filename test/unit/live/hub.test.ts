@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, suite, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ServiceError } from '../../../lib/errors.ts';
-import { Live, PING_MS } from '../../../lib/live/hub.ts';
+import { Hub, PING_MS } from '../../../lib/live/hub.ts';
 import type { Format, Sink } from '../../../lib/live/subscriber.ts';
 import { Log } from '../../../lib/ops/log.ts';
 import { toEpoch } from '../../../lib/room/cursor.ts';
-import type { Receipt, RoomView, Store } from '../../../lib/store/store.ts';
+import type { Receipt, Snapshot, Store } from '../../../lib/store/store.ts';
 
 /** A store of one text, whose looks and reads can be held up or fail. */
 class ScriptedStore implements Store {
@@ -23,7 +23,7 @@ class ScriptedStore implements Store {
   failure: Error | undefined;
   readFailure: Error | undefined;
 
-  async view(): Promise<RoomView> {
+  async snapshot(): Promise<Snapshot> {
     this.viewCount += 1;
     const view = this.#look();
     await this.viewGate;
@@ -31,7 +31,7 @@ class ScriptedStore implements Store {
     return view;
   }
 
-  #look(): RoomView {
+  #look(): Snapshot {
     const bytes = Buffer.from(this.text);
     const completeBytes = bytes.lastIndexOf(0x0a) + 1;
     const store = this;
@@ -103,14 +103,14 @@ class ScriptedSink implements Sink {
 }
 
 let store: ScriptedStore;
-let live: Live;
+let live: Hub;
 let logged: string[];
 
 beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   store = new ScriptedStore();
   logged = [];
-  live = new Live(store, new Log('info', (line) => logged.push(line)));
+  live = new Hub(store, new Log('info', (line) => logged.push(line)));
 });
 
 afterEach(() => {
@@ -151,21 +151,21 @@ suite('sending', () => {
     for (const { sink } of readers) assert.equal(sink.frames.length, 1);
     assert.equal(store.readCount, 2);
     store.text += 'three\n';
-    live.poke('room');
+    live.notify('room');
     await settle();
     for (const { sink } of readers) assert.equal(sink.frames[1], readers[0]!.sink.frames[1]);
     assert.equal(store.readCount, 3);
   });
 
   test('a room without readers is not looked at', async () => {
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(store.viewCount, 0);
     const { leave } = join();
     await settle();
     leave();
     const { viewCount } = store;
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(store.viewCount, viewCount);
   });
@@ -175,10 +175,10 @@ suite('sending', () => {
     await settle();
     const { gate, open } = makeGate();
     store.viewGate = gate;
-    live.poke('room');
+    live.notify('room');
     await nextTurn();
     store.text = 'one\n';
-    live.poke('room');
+    live.notify('room');
     open();
     await settle();
     assert.equal(sink.text, 'one\n');
@@ -191,7 +191,7 @@ suite('sending', () => {
     const { sink } = join();
     await settle();
     store.text += 'two\n';
-    live.poke('room');
+    live.notify('room');
     open();
     await settle();
     assert.equal(sink.text, 'one\ntwo\n');
@@ -204,9 +204,9 @@ suite('sending', () => {
     for (let n = 0; n < 50; n += 1) {
       const { gate, open } = makeGate();
       store.viewGate = gate;
-      live.poke('room');
+      live.notify('room');
       await nextTurn();
-      live.poke('room');
+      live.notify('room');
       open();
       await nextTurn();
       if (sink.text !== '') return;
@@ -220,7 +220,7 @@ suite('sending', () => {
     await settle();
     const { gate, open } = makeGate();
     store.viewGate = gate;
-    live.poke('room');
+    live.notify('room');
     await nextTurn();
     store.text += 'two\n';
     const late = join(8);
@@ -228,7 +228,7 @@ suite('sending', () => {
     await settle();
     assert.equal(late.sink.text, '');
     store.text += 'three\n';
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(late.sink.text, 'three\n');
     assert.equal(first.sink.text, 'one\ntwo\nthree\n');
@@ -239,7 +239,7 @@ suite('sending', () => {
     store.isSettled = false;
     const { sink } = join(4);
     await settle();
-    for (let n = 0; n < 200; n += 1) live.poke('room');
+    for (let n = 0; n < 200; n += 1) live.notify('room');
     await settle();
     const before = store.viewCount;
     for (let ms = 0; ms < 1000; ms += 1) {
@@ -268,7 +268,7 @@ suite('a slow reader', () => {
     await settle();
     for (const line of ['two\n', 'three\n']) {
       store.text += line;
-      live.poke('room');
+      live.notify('room');
       await settle();
     }
     assert.equal(quick.sink.text, 'one\ntwo\nthree\n');
@@ -296,7 +296,7 @@ suite('a slow reader', () => {
     const slow = join(0, plainFormat, { isFull: true });
     await settle();
     store.text = 'other\n';
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(slow.sink.endCount, 1);
     mock.timers.tick(45_000);
@@ -311,7 +311,7 @@ suite('a slow reader', () => {
       mock.timers.tick(29_000);
       slow.resume();
       store.text += `${n}\n`;
-      live.poke('room');
+      live.notify('room');
       await settle();
     }
     assert.equal(slow.sink.destroyCount, 0);
@@ -324,7 +324,7 @@ suite('a slow reader', () => {
     await settle();
     for (const text of ['', 'new\n', 'newer\n', '']) {
       store.text = text;
-      live.poke('room');
+      live.notify('room');
       await settle();
     }
     store.text = 'last\n';
@@ -363,7 +363,7 @@ suite('a store that fails', () => {
     await settle();
     store.failure = new ServiceError('unavailable', 'away');
     store.text += 'two\n';
-    live.poke('room');
+    live.notify('room');
     for (let n = 0; n < 100; n += 1) {
       mock.timers.tick(100);
       await settle();
@@ -376,7 +376,7 @@ suite('a store that fails', () => {
     await settle();
     assert.equal(sink.text, 'one\ntwo\n');
     store.failure = new ServiceError('unavailable', 'away again');
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(logged.length, 2, 'the next time is told again');
   });
@@ -401,7 +401,7 @@ suite('the end of a stream', () => {
     await settle();
     store.text = 'other\n';
     for (let n = 0; n < 3; n += 1) {
-      live.poke('room');
+      live.notify('room');
       await settle();
     }
     assert.deepEqual([plain.sink.text, plain.sink.endCount], ['one\n', 1]);
@@ -419,11 +419,11 @@ suite('the end of a stream', () => {
     goes.sink.destroy();
     open();
     store.text += 'two\n';
-    live.poke('room');
+    live.notify('room');
     await settle();
     assert.equal(goes.sink.text, '');
     assert.equal(stays.sink.text, 'two\n');
-    assert.equal(live.readerCount, 1);
+    assert.equal(live.subscriberCount, 1);
   });
 
   test('of the last reader ends the watch, and the next reader begins it again', async () => {
@@ -439,7 +439,7 @@ suite('the end of a stream', () => {
     const next = join();
     assert.equal(store.watchCount, 1);
     next.leave();
-    assert.deepEqual([store.watchCount, live.readerCount], [0, 0]);
+    assert.deepEqual([store.watchCount, live.subscriberCount], [0, 0]);
   });
 });
 
@@ -451,7 +451,7 @@ suite('a drain', () => {
     live.close();
     await settle();
     store.text += 'two\n';
-    live.poke('room');
+    live.notify('room');
     await settle();
     for (const { sink } of readers) assert.deepEqual([sink.text, sink.endCount], ['one\n', 1]);
   });

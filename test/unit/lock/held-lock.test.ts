@@ -6,7 +6,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { type Disk, realDisk } from '../../../lib/disk/disk.ts';
 import { createExclusive } from '../../../lib/disk/files.ts';
 import { LockFile, STALE_MS, TOUCH_MS } from '../../../lib/lock/held-lock.ts';
-import { readHolder, toLockText } from '../../../lib/lock/lock-record.ts';
+import { formatLockRecord, readLockRecord } from '../../../lib/lock/lock-record.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 
 const folder = makeTempFolder('lock-file');
@@ -25,7 +25,7 @@ function take(disk: Partial<Disk> = {}): Taken {
   const told: boolean[] = [];
   const fd = createExclusive(file)!;
   const label = `0123456789abcdef ${made}`;
-  fs.writeSync(fd, toLockText(label, file));
+  fs.writeSync(fd, formatLockRecord(label, file));
   const body = { fd, ino: fs.fstatSync(fd).ino };
   const all = { ...realDisk, ...disk };
   const lock = new LockFile(
@@ -54,9 +54,9 @@ suite('a lock file', () => {
 
   test('says nothing of the room before anything is written', () => {
     const { file, lock } = take();
-    assert.equal(readHolder(file)?.baseBytes, undefined);
+    assert.equal(readLockRecord(file)?.committedBytes, undefined);
     lock.release();
-    assert.equal(readHolder(file), undefined);
+    assert.equal(readLockRecord(file), undefined);
   });
 
   test('tells the committed size, the last one published, and never a mix of two', () => {
@@ -64,13 +64,13 @@ suite('a lock file', () => {
     const { file, lock } = take({
       writeSync: (fd, bytes, offset, length, position) => {
         const count = realDisk.writeSync(fd, bytes, offset, length, position);
-        seen.push(readHolder(file)?.baseBytes);
+        seen.push(readLockRecord(file)?.committedBytes);
         return count;
       },
     });
     for (const base of [0, 5, 123_456, 99, Number.MAX_SAFE_INTEGER, 0, 7]) {
       lock.publish(base);
-      assert.equal(readHolder(file)?.baseBytes, base);
+      assert.equal(readLockRecord(file)?.committedBytes, base);
     }
     const between = seen.slice(1).filter((_, index) => index % 2 === 0);
     assert.deepEqual(new Set(between), new Set([undefined]), 'one goes before the next comes');
@@ -80,11 +80,11 @@ suite('a lock file', () => {
   test('whose text is another lock’s tells nothing of this room', () => {
     const { file, lock } = take();
     lock.publish(5);
-    assert.equal(readHolder(file)?.baseBytes, 5);
+    assert.equal(readLockRecord(file)?.committedBytes, 5);
     const other = join(folder, 'other.lock');
     fs.linkSync(file, other);
-    assert.equal(readHolder(other)?.baseBytes, undefined);
-    assert.notEqual(readHolder(other)?.identity, undefined);
+    assert.equal(readLockRecord(other)?.committedBytes, undefined);
+    assert.notEqual(readLockRecord(other)?.identity, undefined);
     fs.rmSync(other);
     lock.release();
   });
@@ -93,9 +93,9 @@ suite('a lock file', () => {
     const file = join(folder, `${'%d7%a9'.repeat(40)}.lock`);
     fs.writeFileSync(
       file,
-      `${toLockText('0123456789abcdef 123456789', file).replace(/-+/, '77')}xx`,
+      `${formatLockRecord('0123456789abcdef 123456789', file).replace(/-+/, '77')}xx`,
     );
-    assert.equal(readHolder(file)?.baseBytes, 77);
+    assert.equal(readLockRecord(file)?.committedBytes, 77);
     fs.rmSync(file);
   });
 
@@ -115,22 +115,22 @@ suite('a lock file', () => {
       `x 5 7\nx${made}.lock\n`,
     ]) {
       fs.writeFileSync(file, text);
-      assert.equal(readHolder(file)?.baseBytes, undefined, JSON.stringify(text));
+      assert.equal(readLockRecord(file)?.committedBytes, undefined, JSON.stringify(text));
     }
     lock.release();
   });
 
   test('has an identity that changes with all that its owner does, and stays where nobody does', async () => {
     const { file, lock } = take();
-    const seen = [readHolder(file)!.identity];
-    assert.equal(readHolder(file)!.identity, seen[0]);
+    const seen = [readLockRecord(file)!.identity];
+    assert.equal(readLockRecord(file)!.identity, seen[0]);
     lock.publish(5);
-    seen.push(readHolder(file)!.identity);
+    seen.push(readLockRecord(file)!.identity);
     fs.utimesSync(file, 1, 1);
-    seen.push(readHolder(file)!.identity);
+    seen.push(readLockRecord(file)!.identity);
     lock.release();
     const again = createExclusive(file)!;
-    seen.push(readHolder(file)!.identity);
+    seen.push(readLockRecord(file)!.identity);
     assert.equal(new Set(seen).size, 4, seen.join('\n'));
     fs.closeSync(again);
   });
@@ -139,7 +139,7 @@ suite('a lock file', () => {
 suite('an owner', () => {
   test('removes its own lock, and says so', () => {
     const { file, lock, told } = take();
-    assert.ok(lock.isMine());
+    assert.ok(lock.isHeld());
     lock.release();
     assert.deepEqual(told, [true]);
     assert.ok(!fs.existsSync(file));
@@ -150,7 +150,7 @@ suite('an owner', () => {
     fs.rmSync(file);
     fs.writeFileSync(file, 'somebody else');
     skipTime(t, STALE_MS);
-    assert.ok(!lock.isMine());
+    assert.ok(!lock.isHeld());
     lock.release();
     assert.deepEqual(told, [true]);
     assert.equal(fs.readFileSync(file, 'utf8'), 'somebody else');
@@ -160,7 +160,7 @@ suite('an owner', () => {
     const { file, lock } = take();
     fs.rmSync(file);
     skipTime(t, STALE_MS);
-    assert.ok(!lock.isMine());
+    assert.ok(!lock.isHeld());
     lock.release();
     assert.ok(!fs.existsSync(file));
   });
@@ -168,7 +168,7 @@ suite('an owner', () => {
   test('that was long away and not replaced still owns it', (t) => {
     const { file, lock } = take();
     skipTime(t, 10 * STALE_MS);
-    assert.ok(lock.isMine());
+    assert.ok(lock.isHeld());
     lock.release();
     assert.ok(!fs.existsSync(file));
   });
@@ -177,7 +177,7 @@ suite('an owner', () => {
     const { file, lock } = take();
     fs.rmSync(file);
     skipTime(t, STALE_MS * 0.75);
-    assert.ok(!lock.isMine());
+    assert.ok(!lock.isHeld());
     lock.release();
   });
 
@@ -190,9 +190,9 @@ suite('an owner', () => {
       }) as Disk['statSync'],
     });
     skipTime(t, STALE_MS);
-    assert.throws(() => lock.isMine(), { code: 'EIO' });
+    assert.throws(() => lock.isHeld(), { code: 'EIO' });
     isFailing = false;
-    assert.ok(lock.isMine());
+    assert.ok(lock.isHeld());
     lock.release();
     assert.ok(!fs.existsSync(file));
   });
@@ -205,7 +205,7 @@ suite('an owner', () => {
     });
     lock.publish(5);
     lock.release();
-    assert.equal(readHolder(file)?.baseBytes, undefined);
+    assert.equal(readLockRecord(file)?.committedBytes, undefined);
     assert.equal(fs.statSync(file).size, 0);
     assert.deepEqual(told, [false], 'what is behind it must not come to be behind another');
   });
@@ -223,12 +223,12 @@ suite('an owner', () => {
 
   test('touches its lock once it is held for long, and not before', (t) => {
     const { file, lock } = take();
-    const before = readHolder(file)!.identity;
+    const before = readLockRecord(file)!.identity;
     lock.touch();
-    assert.equal(readHolder(file)!.identity, before);
+    assert.equal(readLockRecord(file)!.identity, before);
     skipTime(t, TOUCH_MS);
     lock.touch();
-    assert.notEqual(readHolder(file)!.identity, before);
+    assert.notEqual(readLockRecord(file)!.identity, before);
     assert.ok(TOUCH_MS * 3 < STALE_MS, 'several touches fit in before a lock is stale');
     lock.release();
     lock.touch();

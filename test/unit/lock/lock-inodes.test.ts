@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { type Disk, realDisk } from '../../../lib/disk/disk.ts';
-import { type LockBody, LockPool } from '../../../lib/lock/lock-inodes.ts';
+import { type LockInode, LockInodes } from '../../../lib/lock/lock-inodes.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 
 const TEXT = 'owner 1 -\nr.lock\n';
@@ -12,7 +12,7 @@ const TEXT = 'owner 1 -\nr.lock\n';
 interface Made {
   folder: string;
   file: string;
-  pool: LockPool;
+  pool: LockInodes;
   /** The files that the process keeps. */
   listOwn(): string[];
 }
@@ -20,7 +20,7 @@ interface Made {
 function makePool(disk: Partial<Disk> = {}): Made {
   const folder = makeTempFolder('pool');
   const statfsSync = () => ({ type: 0xef53 });
-  const pool = new LockPool(folder, 'owner', { ...realDisk, statfsSync, ...disk });
+  const pool = new LockInodes(folder, 'owner', { ...realDisk, statfsSync, ...disk });
   const listOwn = (): string[] => fs.readdirSync(folder).filter((name) => name.endsWith('.own'));
   return { folder, file: join(folder, 'r.lock'), pool, listOwn };
 }
@@ -36,7 +36,7 @@ function failLink(errno: string, times = Number.POSITIVE_INFINITY): Partial<Disk
   return { linkSync };
 }
 
-function letGo({ pool, file }: Made, body: LockBody | undefined): void {
+function letGo({ pool, file }: Made, body: LockInode | undefined): void {
   fs.rmSync(file);
   assert.ok(body !== undefined);
   pool.give(body);

@@ -16,7 +16,7 @@ interface Locks {
   folder: string;
   locks: LockFolder;
   waits: number[];
-  broken: [name: string, baseBytes: number | undefined][];
+  broken: [name: string, committedBytes: number | undefined][];
 }
 
 function makeLocks(
@@ -27,8 +27,8 @@ function makeLocks(
   const waits: number[] = [];
   const broken: Locks['broken'] = [];
   const called: LockEvents = {
-    onWait: (waitMs) => waits.push(waitMs),
-    onBreak: (name, baseBytes) => broken.push([name, baseBytes]),
+    onAcquire: (waitMs) => waits.push(waitMs),
+    onBreak: (name, committedBytes) => broken.push([name, committedBytes]),
     ...events,
   };
   const locks = new LockFolder(folder, called, disk);
@@ -109,16 +109,16 @@ suite('a lock', () => {
   test('is seen by others with the size it tells', async () => {
     const folder = makeTempFolder('lock');
     const [one, other] = [makeLocks(folder), makeLocks(folder)];
-    assert.equal(other.locks.look('r'), undefined);
+    assert.equal(other.locks.read('r'), undefined);
     const held = await one.locks.acquire('r');
-    const before = other.locks.look('r');
+    const before = other.locks.read('r');
     assert.ok(before !== undefined);
-    assert.equal(before.baseBytes, undefined);
+    assert.equal(before.committedBytes, undefined);
     held.publish(123);
-    assert.equal(other.locks.look('r')?.baseBytes, 123);
-    assert.notEqual(other.locks.look('r')?.identity, before.identity);
+    assert.equal(other.locks.read('r')?.committedBytes, 123);
+    assert.notEqual(other.locks.read('r')?.identity, before.identity);
     held.release();
-    assert.equal(other.locks.look('r'), undefined);
+    assert.equal(other.locks.read('r'), undefined);
     one.locks.close();
     other.locks.close();
   });
@@ -127,7 +127,7 @@ suite('a lock', () => {
     const { folder, locks } = makeLocks();
     fs.rmSync(folder, { recursive: true });
     await assert.rejects(locks.acquire('r'), { code: 'ENOENT' });
-    assert.equal(locks.look('r'), undefined);
+    assert.equal(locks.read('r'), undefined);
     locks.close();
   });
 });
@@ -148,13 +148,13 @@ async function seeGuard(folder: string): Promise<string> {
 
 suite('with time', { concurrency: true }, () => {
   suite('a dead owner’s lock', { concurrency: true }, () => {
-    const texts: Record<string, [text: string, baseBytes: number | undefined]> = {
+    const texts: Record<string, [text: string, committedBytes: number | undefined]> = {
       'that tells its base': ['0123456789abcdef 1 77\n', 77],
       'that is empty: nothing was written': ['', undefined],
       'that was written by half': ['0123456789abc', undefined],
       'that a person made': ['mine!\n', undefined],
     };
-    for (const [what, [text, baseBytes]] of Object.entries(texts)) {
+    for (const [what, [text, committedBytes]] of Object.entries(texts)) {
       test(`(${what}) is broken within 3 s, not before it is stale`, async () => {
         const { folder, locks, waits, broken } = makeLocks();
         fs.writeFileSync(join(folder, 'r.lock'), text);
@@ -163,7 +163,7 @@ suite('with time', { concurrency: true }, () => {
         const tookMs = performance.now() - begunMs;
         assert.ok(tookMs >= STALE_MS, `after ${tookMs} ms`);
         assert.ok(tookMs < recoveryMs, `after ${tookMs} ms`);
-        assert.deepEqual(broken, [['r', baseBytes]]);
+        assert.deepEqual(broken, [['r', committedBytes]]);
         assert.equal(waits.length, 1);
         held.release();
         assert.deepEqual(listLocks(folder), [], 'nothing is left behind');
@@ -282,7 +282,7 @@ suite('with time', { concurrency: true }, () => {
       const begunMs = performance.now();
       await pause(STALE_MS * 1.7);
       assert.equal(isHad, false);
-      assert.ok(held.isMine());
+      assert.ok(held.isHeld());
       assert.deepEqual(waiter.broken, []);
       // Not the time that was asked for: a timer may fire a little early.
       const heldMs = performance.now() - begunMs;
@@ -302,9 +302,9 @@ suite('with time', { concurrency: true }, () => {
       const next = await waiter.locks.acquire('r');
       assert.ok(performance.now() - begunMs < recoveryMs);
       assert.deepEqual(waiter.broken, [['r', 5]]);
-      assert.ok(!held.isMine());
+      assert.ok(!held.isHeld());
       held.release();
-      assert.ok(next.isMine(), 'the late one takes nothing away');
+      assert.ok(next.isHeld(), 'the late one takes nothing away');
       assert.ok(fs.existsSync(join(folder, 'r.lock')));
       next.release();
       waiter.locks.close();
@@ -337,9 +337,9 @@ suite('a sweep', () => {
     }
     fs.writeFileSync(join(folder, 'new.break'), '');
     fs.linkSync(join(folder, 'r.lock'), join(folder, '0123456789abcdef-2.own'));
-    const before = locks.look('r')?.identity;
+    const before = locks.read('r')?.identity;
     locks.sweep();
-    assert.equal(locks.look('r')?.identity, before, 'a lock looks as it did');
+    assert.equal(locks.read('r')?.identity, before, 'a lock looks as it did');
     const left = ['0123456789abcdef-2.own', 'new.break', 'r.lock'];
     assert.deepEqual(fs.readdirSync(folder).sort(), left);
     locks.close();

@@ -9,9 +9,9 @@ import {
   PIECE_BYTES,
   readLines,
 } from '../../../lib/room/line-reader.ts';
-import type { RoomView } from '../../../lib/store/store.ts';
+import type { Snapshot } from '../../../lib/store/store.ts';
 
-interface Counted extends RoomView {
+interface Counted extends Snapshot {
   /** The lengths that were asked for, and how much was read of them. */
   readonly asked: number[];
 }

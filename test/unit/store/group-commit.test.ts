@@ -4,8 +4,8 @@ import { suite, test } from 'node:test';
 import { ServiceError } from '../../../lib/errors.ts';
 import type { Entry } from '../../../lib/room/message.ts';
 import {
-  AppendQueue,
   type Commit,
+  GroupCommit,
   MAX_BATCH_BYTES,
   MAX_COMMITS,
   MAX_EXPECTED,
@@ -54,7 +54,7 @@ async function settle(): Promise<void> {
 suite('a room’s queue', () => {
   test('puts all that came in one turn into the first batch, in order', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const receipts = ['1', '2', '3'].map((message) => queue.append('r', say(message)));
     await settle();
     assert.deepEqual(
@@ -70,7 +70,7 @@ suite('a room’s queue', () => {
 
   test('gathers the next batch while one is being committed, and never commits two at once', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const first = queue.append('r', say('1'));
     await settle();
     const later = ['2', '3'].map((message) => queue.append('r', say(message)));
@@ -94,7 +94,7 @@ suite('a room’s queue', () => {
 
   test('takes what a sender says as soon as it is answered into the very next batch', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const first = queue.append('r', say('1'));
     await settle();
     const waiting = queue.append('r', say('2'));
@@ -115,7 +115,7 @@ suite('a room’s queue', () => {
 
   test('tells each sender what the commit expects, whatever another one makes of it', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const told: Receipt[] = [];
     const receipts = [
       queue.append('r', say('1'), () => assert.fail('not the queue’s business')),
@@ -132,7 +132,7 @@ suite('a room’s queue', () => {
 
   test('tells nothing in a small batch', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const told: Receipt[] = [];
     const batch = Array.from({ length: MIN_EXPECTED - 1 }, () =>
       queue.append('r', say('r'), (expected) => told.push(expected)),
@@ -146,7 +146,7 @@ suite('a room’s queue', () => {
 
   test('tells no more senders than a sync leaves time for', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     let told = 0;
     const count = (): void => {
       told += 1;
@@ -163,7 +163,7 @@ suite('a room’s queue', () => {
 
   test('refuses the whole batch where its commit fails, and goes on with the next', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const batch = ['1', '2'].map((message) => queue.append('r', say(message)));
     await settle();
     const next = queue.append('r', say('3'));
@@ -178,7 +178,7 @@ suite('a room’s queue', () => {
   });
 
   test('refuses all the same where the commit throws at once', async () => {
-    const queue = new AppendQueue(() => {
+    const queue = new GroupCommit(() => {
       throw new Error('at once');
     });
     await assert.rejects(queue.append('r', say('1')), /at once/);
@@ -188,7 +188,7 @@ suite('a room’s queue', () => {
 
   test('bounds a batch in bytes, whatever the characters are', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const message = '\u20ac'.repeat(4000);
     const receipts = Array.from({ length: 200 }, () => queue.append('r', say(message)));
     for (let index = 0; index < 200; index += 1) {
@@ -205,7 +205,7 @@ suite('a room’s queue', () => {
 
   test('commits a message alone that is larger than a batch', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const receipts = [say('x'.repeat(MAX_BATCH_BYTES)), say('small')].map((entry) =>
       queue.append('r', entry),
     );
@@ -219,7 +219,7 @@ suite('a room’s queue', () => {
 
   test('refuses one message more than may wait as busy, and no other room’s', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const first = queue.append('r', say('first'));
     await settle();
     const waiting = Array.from({ length: MAX_WAITING }, () => queue.append('r', say('m')));
@@ -248,7 +248,7 @@ suite('a room’s queue', () => {
 suite('many rooms', () => {
   test('commit side by side, up to the limit; the others wait in line', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const receipts = Array.from({ length: MAX_COMMITS + 2 }, (_, index) =>
       queue.append(`r${index}`, say('m')),
     );
@@ -267,7 +267,7 @@ suite('many rooms', () => {
 
   test('do not take away from one another the turns in which senders are answered', async () => {
     const told: string[] = [];
-    const queue = new AppendQueue(async (room, entries) => {
+    const queue = new GroupCommit(async (room, entries) => {
       told.push(`${room} commits ${entries.map(({ message }) => message)}`);
       for (let turn = 0; turn < 3 && room === 'a'; turn += 1) await new Promise(setImmediate);
       return entries.map(() => ({ line: '', cursor: '' }));
@@ -290,7 +290,7 @@ suite('many rooms', () => {
 
   test('get their turn while one room never stops', async () => {
     const committed: string[] = [];
-    const queue = new AppendQueue(async (room, entries) => {
+    const queue = new GroupCommit(async (room, entries) => {
       committed.push(room);
       if (room === 'busy' && committed.length < 500) void queue.append('busy', say('m'));
       return entries.map(() => ({ line: '', cursor: '' }));
@@ -309,7 +309,7 @@ suite('many rooms', () => {
 suite('idle', () => {
   test('resolves at once where nothing waits, and else when all is answered', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     await queue.idle();
     const answered: string[] = [];
     void queue.append('a', say('1')).then(() => answered.push('1'));
@@ -332,7 +332,7 @@ suite('idle', () => {
 
   test('waits for an answer that is ready and has not gone out', async () => {
     const { commit, calls } = makeCommit();
-    const queue = new AppendQueue(commit);
+    const queue = new GroupCommit(commit);
     const told: string[] = [];
     const answer = queue.append('a', say('1')).then(() => told.push('answer'));
     await settle();

@@ -6,7 +6,7 @@ import { createApp } from '../../../../lib/http/app.ts';
 import { Listener } from '../../../../lib/http/listener.ts';
 import { Replier } from '../../../../lib/http/response/reply.ts';
 import type { Assets } from '../../../../lib/http/routes/assets.ts';
-import { Live } from '../../../../lib/live/hub.ts';
+import { Hub } from '../../../../lib/live/hub.ts';
 import { Log } from '../../../../lib/ops/log.ts';
 import { Registry } from '../../../../lib/ops/metrics.ts';
 import type { OnExpected, Receipt, Store } from '../../../../lib/store/store.ts';
@@ -57,7 +57,7 @@ async function serve(t: TestContext): Promise<Posts> {
   const registry = new Registry();
   let isDraining = false;
   const replier = new Replier('brave-otter (host)', () => isDraining);
-  const live = new Live(store as Store, log);
+  const live = new Hub(store as Store, log);
   const parts = { store: store as Store, live, replier, registry, log, serverName: 'brave-otter' };
   const handler = createApp({
     ...parts,

@@ -8,18 +8,18 @@ import type { ServiceError } from '../../../../lib/errors.ts';
 import { Listener } from '../../../../lib/http/listener.ts';
 import { IDLE_MS, Replier } from '../../../../lib/http/response/reply.ts';
 import { followRoom, streamRoom } from '../../../../lib/http/routes/stream-room.ts';
-import { Live } from '../../../../lib/live/hub.ts';
+import { Hub } from '../../../../lib/live/hub.ts';
 import { Log } from '../../../../lib/ops/log.ts';
 import { Registry } from '../../../../lib/ops/metrics.ts';
 import { toEpoch } from '../../../../lib/room/cursor.ts';
-import { FileStore } from '../../../../lib/store/folder/folder-store.ts';
+import { FolderStore } from '../../../../lib/store/folder/folder-store.ts';
 import { openWire, type Wire } from '../../../support/http.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
 import { waitUntil } from '../../../support/server.ts';
 
 interface Streams {
   file: string;
-  live: Live;
+  live: Hub;
   /** The server's side of the latest connection. */
   socket(): Socket;
   open(target: string, fields?: string): Promise<Wire>;
@@ -32,8 +32,8 @@ const epoch = toEpoch(Buffer.from(text));
 async function serve(t: TestContext): Promise<Streams> {
   const folder = makeTempFolder('stream');
   const log = new Log('error', (line) => assert.fail(line));
-  const store = new FileStore({ folder, durable: false, log, registry: new Registry() });
-  const live = new Live(store, log);
+  const store = new FolderStore({ folder, durable: false, log, registry: new Registry() });
+  const live = new Hub(store, log);
   const replier = new Replier('brave-otter (host)', () => false);
   const parts = { store, live, replier, serverName: 'brave-otter' };
   let latest: Socket | undefined;
@@ -134,10 +134,10 @@ suite('the socket of a stream', () => {
     const wire = await open('/follow');
     await wire.waitFor(/three/);
     fs.writeFileSync(file, 'begun anew\n');
-    live.poke('r');
+    live.notify('r');
     const ended = await wire.waitFor(/\r\n0\r\n\r\n$/);
     assert.doesNotMatch(ended, /begun anew/, 'nothing after the end');
-    await waitUntil('left', () => live.readerCount === 0);
+    await waitUntil('left', () => live.subscriberCount === 0);
     assert.equal(socket().timeout, IDLE_MS);
     wire.send('GET /follow HTTP/1.1\r\nHost: a\r\n\r\n');
     await wire.waitFor(/HTTP\/1\.1 200 .*HTTP\/1\.1 200 .*begun anew\n/s);
@@ -147,8 +147,8 @@ suite('the socket of a stream', () => {
     const { open, live } = await serve(t);
     const wires = [await open('/'), await open('/follow')];
     for (const wire of wires) await wire.waitFor(/three/);
-    assert.equal(live.readerCount, 2);
+    assert.equal(live.subscriberCount, 2);
     for (const wire of wires) wire.close();
-    await waitUntil('gone', () => live.readerCount === 0);
+    await waitUntil('gone', () => live.subscriberCount === 0);
   });
 });

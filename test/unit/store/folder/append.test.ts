@@ -10,7 +10,7 @@ import type { HeldLock } from '../../../../lib/lock/held-lock.ts';
 import { toEpoch } from '../../../../lib/room/cursor.ts';
 import { parseLine } from '../../../../lib/room/message.ts';
 import { type AppendOptions, appendBatch } from '../../../../lib/store/folder/append.ts';
-import { RoomFiles } from '../../../../lib/store/folder/open-files.ts';
+import { OpenFiles } from '../../../../lib/store/folder/open-files.ts';
 import type { Receipt } from '../../../../lib/store/store.ts';
 import { need } from '../../../support/need.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
@@ -21,14 +21,14 @@ let made = 0;
 /** What other hands do at each moment of an append. */
 interface Hooks {
   /** Between the look at the size and the write. */
-  onPublish?: (baseBytes: number) => void;
+  onPublish?: (committedBytes: number) => void;
   /** Between the sync and the look whether the batch stands where it should. */
   onSync?: () => void;
   /** Told the receipts that the batch will most likely have. */
   onExpected?: (expected: readonly Receipt[]) => void;
-  isMine?: () => boolean;
+  isHeld?: () => boolean;
   /** The files that stay open from one append to the next. */
-  files?: RoomFiles;
+  files?: OpenFiles;
   durable?: boolean;
   disk?: Disk;
 }
@@ -53,14 +53,14 @@ async function append(
   done = toDone(),
 ): Promise<Done> {
   const lock: HeldLock = {
-    publish: (baseBytes) => {
-      done.published.push(baseBytes);
-      hooks.onPublish?.(baseBytes);
+    publish: (committedBytes) => {
+      done.published.push(committedBytes);
+      hooks.onPublish?.(committedBytes);
     },
-    isMine: hooks.isMine ?? (() => true),
+    isHeld: hooks.isHeld ?? (() => true),
     release: () => undefined,
   };
-  const files = hooks.files ?? new RoomFiles(folder, hooks.disk ?? realDisk);
+  const files = hooks.files ?? new OpenFiles(folder, hooks.disk ?? realDisk);
   const options: AppendOptions = {
     files,
     durable: hooks.durable ?? true,
@@ -242,7 +242,7 @@ suite('other hands in the middle of an append', () => {
 });
 
 suite('a room whose file is still open', () => {
-  const files = new RoomFiles(folder, { ...realDisk, statfsSync: () => ({ type: 0xef53 }) });
+  const files = new OpenFiles(folder, { ...realDisk, statfsSync: () => ({ type: 0xef53 }) });
   after(() => files.close());
 
   /** An append, and what was expected of it while the disk was at it. */
@@ -336,8 +336,8 @@ suite('a room whose file is still open', () => {
   test('is not trusted after a batch that failed', async () => {
     const file = nameRoom('first\n');
     await follow(file, ['one']);
-    const isMine = (): boolean => false;
-    await assert.rejects(append(file, ['two'], { files, isMine }), { code: 'unavailable' });
+    const isHeld = (): boolean => false;
+    await assert.rejects(append(file, ['two'], { files, isHeld }), { code: 'unavailable' });
     assert.deepEqual((await follow(file, ['three'])).expected, []);
   });
 });
@@ -348,7 +348,7 @@ suite('an append that can’t be made', () => {
 
   test('writes nothing where its lock is lost', async () => {
     const file = nameRoom('first\n');
-    await assert.rejects(append(file, ['mine'], { isMine: () => false }), isUnavailable);
+    await assert.rejects(append(file, ['mine'], { isHeld: () => false }), isUnavailable);
     assert.equal(readText(file), 'first\n');
   });
 
@@ -369,7 +369,7 @@ suite('an append that can’t be made', () => {
     const count = () => fs.readdirSync('/proc/self/fd').length;
     const before = count();
     for (let round = 0; round < 20; round += 1) {
-      await assert.rejects(append(nameRoom('x'), ['m'], { isMine: () => false }));
+      await assert.rejects(append(nameRoom('x'), ['m'], { isHeld: () => false }));
       await append(nameRoom('x'), ['m']);
     }
     assert.ok(count() <= before + 2, `${count()} handles after ${before}`);
@@ -419,12 +419,12 @@ suite('a write that is cut short', () => {
     const file = nameRoom('first\n');
     const done = toDone();
     let looks = 0;
-    const isMine = () => {
+    const isHeld = () => {
       looks += 1;
       return looks === 1;
     };
     const disk = makeShortDisk(10);
-    await assert.rejects(append(file, ['one'], { isMine, disk }, done), { code: 'ENOSPC' });
+    await assert.rejects(append(file, ['one'], { isHeld, disk }, done), { code: 'ENOSPC' });
     assert.equal(done.leftovers.length, 1);
     assert.equal(fs.statSync(file).size, 16);
   });
@@ -433,13 +433,13 @@ suite('a write that is cut short', () => {
     const file = nameRoom('first\n');
     const done = toDone();
     let looks = 0;
-    const isMine = () => {
+    const isHeld = () => {
       looks += 1;
       if (looks === 2) throw Object.assign(new Error('EIO'), { code: 'EIO' });
       return true;
     };
     const disk = makeShortDisk(10);
-    await assert.rejects(append(file, ['one'], { isMine, disk }, done), { code: 'ENOSPC' });
+    await assert.rejects(append(file, ['one'], { isHeld, disk }, done), { code: 'ENOSPC' });
     assert.equal(looks, 3);
     assert.equal(readText(file), 'first\n');
     assert.deepEqual(done.leftovers, []);
@@ -488,11 +488,11 @@ test('a disk that is really full refuses the whole batch, and takes the next one
   const script = `
     import fs from 'node:fs';
     const { appendBatch } = await import(${modules[0]});
-    const { RoomFiles } = await import(${modules[1]});
+    const { OpenFiles } = await import(${modules[1]});
     const { realDisk } = await import(${modules[2]});
     const file = process.argv[1] + '/room.txt';
-    const lock = { publish() {}, isMine: () => true, release() {} };
-    const files = new RoomFiles(process.argv[1], realDisk);
+    const lock = { publish() {}, isHeld: () => true, release() {} };
+    const files = new OpenFiles(process.argv[1], realDisk);
     const options = { durable: true, files, onSync() {}, onLeftover(error) { throw error; } };
     const entries = Array.from({ length: 60 }, () => ({ username: 'a', message: 'm'.repeat(1000) }));
     fs.writeFileSync(file, 'first\\n');

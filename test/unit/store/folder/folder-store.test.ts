@@ -8,13 +8,13 @@ import { ServiceError } from '../../../../lib/errors.ts';
 import { Log } from '../../../../lib/ops/log.ts';
 import { Registry } from '../../../../lib/ops/metrics.ts';
 import { toFileStem } from '../../../../lib/room/name.ts';
-import { FileStore } from '../../../../lib/store/folder/folder-store.ts';
+import { FolderStore } from '../../../../lib/store/folder/folder-store.ts';
 import { listLocks, makeTempFolder } from '../../../support/paths.ts';
 import { pause, waitUntil } from '../../../support/server.ts';
 
 interface Opened {
   folder: string;
-  store: FileStore;
+  store: FolderStore;
   registry: Registry;
   lines: string[];
   /** The value of one metric's only sample. */
@@ -25,7 +25,7 @@ function open(t: TestContext, folder = makeTempFolder('store'), disk: Partial<Di
   const registry = new Registry();
   const lines: string[] = [];
   const log = new Log('debug', (line) => lines.push(line));
-  const store = new FileStore({
+  const store = new FolderStore({
     folder,
     durable: true,
     log,
@@ -55,7 +55,7 @@ suite('a message', () => {
       text += line;
       assert.notEqual(await reader.etag('r'), before);
       for (const one of [store, other]) {
-        const view = await one.view('r');
+        const view = await one.snapshot('r');
         assert.equal(view.tail.toString(), text);
         assert.equal(cursor, `${view.epoch}-${view.completeBytes}`);
         assert.equal(await one.etag('r'), view.etag);
@@ -171,14 +171,14 @@ suite('a disk that fails', () => {
         throw failure('EIO');
       },
     });
-    await assert.rejects(async () => bad.store.view('r'), isUnavailable);
+    await assert.rejects(async () => bad.store.snapshot('r'), isUnavailable);
     await assert.rejects(async () => bad.store.etag('r'), isUnavailable);
     const buggy = open(t, makeTempFolder('store'), {
       statSync: () => {
         throw new TypeError('a bug');
       },
     });
-    await assert.rejects(async () => buggy.store.view('r'), TypeError);
+    await assert.rejects(async () => buggy.store.snapshot('r'), TypeError);
   });
 
   test('goes on when it is well again', async (t) => {
@@ -209,11 +209,11 @@ suite('the folder', () => {
   test('may be removed with all that is in it: the next message begins it anew', async (t) => {
     const { store, folder } = open(t);
     await store.append('r', say('old'));
-    assert.ok((await store.view('r')).sizeBytes > 0);
+    assert.ok((await store.snapshot('r')).sizeBytes > 0);
     fs.rmSync(folder, { recursive: true });
-    assert.equal((await store.view('r')).sizeBytes, 0);
+    assert.equal((await store.snapshot('r')).sizeBytes, 0);
     const { line } = await store.append('r', say('new'));
-    assert.equal((await store.view('r')).tail.toString(), line);
+    assert.equal((await store.snapshot('r')).tail.toString(), line);
   });
 
   test('may lose its locks', async (t) => {
@@ -278,11 +278,11 @@ suite('a dead writer', { concurrency: true }, () => {
     const { store, folder, count, lines } = open(t);
     fs.writeFileSync(join(folder, 'r.txt'), 'one\nstump');
     writeDead(folder, 4);
-    assert.equal((await store.view('r')).tail.toString(), 'one\n');
+    assert.equal((await store.snapshot('r')).tail.toString(), 'one\n');
     const begunMs = performance.now();
     const { line } = await store.append('r', say('m'));
     assert.ok(performance.now() - begunMs < 3000);
-    assert.equal((await store.view('r')).tail.toString(), `one\nstump\n${line}`);
+    assert.equal((await store.snapshot('r')).tail.toString(), `one\nstump\n${line}`);
     assert.equal(count('chat_stale_locks_broken_total'), 1);
     assert.match(lines.join(''), /dead writer/);
   });
@@ -294,11 +294,11 @@ suite('a dead writer', { concurrency: true }, () => {
     const begunMs = performance.now();
     await waitUntil(
       'the whole room',
-      async () => (await store.view('r')).tail.toString() === 'one\ntwo\n',
+      async () => (await store.snapshot('r')).tail.toString() === 'one\ntwo\n',
     );
     const tookMs = performance.now() - begunMs;
     assert.ok(tookMs > 1500 && tookMs < 5000, `${tookMs} ms`);
-    assert.ok((await store.view('r')).isSettled);
+    assert.ok((await store.snapshot('r')).isSettled);
     await waitUntil('no lock', () => listLocks(join(folder, '.locks')).length === 0);
   });
 
@@ -316,7 +316,7 @@ suite('a dead writer', { concurrency: true }, () => {
     assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
     isBroken = false;
     const { line } = await store.append('r', say('m'));
-    assert.equal((await store.view('r')).tail.toString(), `one\n${line}`);
+    assert.equal((await store.snapshot('r')).tail.toString(), `one\n${line}`);
   });
 });
 

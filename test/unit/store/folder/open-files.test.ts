@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { mock, suite, test } from 'node:test';
 import { type Disk, realDisk, type Stat } from '../../../../lib/disk/disk.ts';
-import { MAX_KEPT_FILES, RoomFiles } from '../../../../lib/store/folder/open-files.ts';
+import { MAX_KEPT_FILES, OpenFiles } from '../../../../lib/store/folder/open-files.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
 
 const EXT4 = 0xef53;
@@ -16,7 +16,7 @@ type Twist = (stat: Stat) => Partial<Stat>;
 interface Made {
   folder: string;
   file: string;
-  files: RoomFiles;
+  files: OpenFiles;
   opened: string[];
   /** Handles that are open now. */
   open: Set<number>;
@@ -44,7 +44,7 @@ function makeFiles(type = EXT4, twist: Twist = () => ({})): Made {
       realDisk.closeSync(fd);
     },
   };
-  return { folder, file: join(folder, 'r.txt'), files: new RoomFiles(folder, disk), opened, open };
+  return { folder, file: join(folder, 'r.txt'), files: new OpenFiles(folder, disk), opened, open };
 }
 
 /** One batch, as an append makes it. */

@@ -5,14 +5,14 @@ import {
   isSameState,
   MAX_CACHE_BYTES,
   MAX_CACHE_ROOMS,
+  SnapshotCache,
   type State,
-  ViewCache,
 } from '../../../../lib/store/folder/snapshot-cache.ts';
-import type { RoomView } from '../../../../lib/store/store.ts';
+import type { Snapshot } from '../../../../lib/store/store.ts';
 
 const state: State = { ino: 1, size: 10, mtimeMs: 5.5, ctimeMs: 6.5 };
 
-function toView(sizeBytes: number, completeBytes = sizeBytes, tailBytes = sizeBytes): RoomView {
+function toView(sizeBytes: number, completeBytes = sizeBytes, tailBytes = sizeBytes): Snapshot {
   return {
     etag: '"x"',
     sizeBytes,
@@ -26,7 +26,7 @@ function toView(sizeBytes: number, completeBytes = sizeBytes, tailBytes = sizeBy
 
 suite('a view', () => {
   test('is given for the very state that it was kept for, and no other', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     const view = toView(10);
     cache.set('r', state, view);
     assert.equal(cache.get('r', { ...state }), view);
@@ -39,7 +39,7 @@ suite('a view', () => {
   });
 
   test('takes the place of an older one of its room', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     cache.set('r', state, toView(10));
     const newer = toView(20);
     cache.set('r', { ...state, size: 20 }, newer);
@@ -48,7 +48,7 @@ suite('a view', () => {
   });
 
   test('serves as the base of a write that goes on, where it ends at just that size', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     const view = toView(10);
     cache.set('r', state, view);
     const written = { ino: 1, size: 15, mtimeMs: 7, ctimeMs: 8 };
@@ -63,7 +63,7 @@ suite('a view', () => {
 
 suite('the limits', () => {
   test('keep the rooms used last, when there is one too many', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     for (let index = 0; index < MAX_CACHE_ROOMS; index += 1)
       cache.set(`r${index}`, state, toView(1));
     assert.ok(cache.get('r0', state), 'used: now r1 is the least lately used');
@@ -75,7 +75,7 @@ suite('the limits', () => {
   });
 
   test('bound the text in bytes, whatever is set anew', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     const quarter = MAX_CACHE_BYTES / 4;
     for (let round = 0; round < 20; round += 1) cache.set('same', state, toView(quarter));
     for (const room of ['a', 'b', 'c']) cache.set(room, state, toView(quarter));
@@ -87,7 +87,7 @@ suite('the limits', () => {
   });
 
   test('count only what is kept of a large room', () => {
-    const cache = new ViewCache();
+    const cache = new SnapshotCache();
     for (let index = 0; index < 100; index += 1)
       cache.set(`r${index}`, state, toView(MAX_CACHE_BYTES, MAX_CACHE_BYTES, 1024));
     for (let index = 0; index < 100; index += 1) assert.ok(cache.get(`r${index}`, state));

@@ -9,22 +9,22 @@ import { ServiceError } from '../../../../lib/errors.ts';
 import { LockFolder } from '../../../../lib/lock/lock.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../../../lib/room/cursor.ts';
 import { findPart } from '../../../../lib/room/line-reader.ts';
-import { MAX_TEXT_BYTES, TAIL_BYTES, Views } from '../../../../lib/store/folder/snapshot.ts';
-import type { RoomView } from '../../../../lib/store/store.ts';
+import { MAX_TEXT_BYTES, Snapshots, TAIL_BYTES } from '../../../../lib/store/folder/snapshot.ts';
+import type { Snapshot } from '../../../../lib/store/store.ts';
 import { need } from '../../../support/need.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
 import { pause } from '../../../support/server.ts';
 
 interface Rooms {
   file: string;
-  views: Views;
+  views: Snapshots;
   locks: LockFolder;
   stuck: string[];
   /** Views of another process on the same folder. */
-  other: Views;
+  other: Snapshots;
 }
 
-const quiet = { onWait: () => undefined, onBreak: () => undefined };
+const quiet = { onAcquire: () => undefined, onBreak: () => undefined };
 
 function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
   const folder = makeTempFolder('view');
@@ -32,14 +32,14 @@ function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
   fs.mkdirSync(locksFolder);
   const locks = new LockFolder(locksFolder, quiet);
   const stuck: string[] = [];
-  const views = new Views(folder, locks, (room) => stuck.push(room), { ...realDisk, ...disk });
-  const other = new Views(folder, new LockFolder(locksFolder, quiet), () => undefined);
+  const views = new Snapshots(folder, locks, (room) => stuck.push(room), { ...realDisk, ...disk });
+  const other = new Snapshots(folder, new LockFolder(locksFolder, quiet), () => undefined);
   const file = join(folder, 'r.txt');
   if (text !== undefined) fs.writeFileSync(file, text);
   return { file, views, locks, stuck, other };
 }
 
-async function readAll(view: RoomView, from = 0, to = view.sizeBytes): Promise<string> {
+async function readAll(view: Snapshot, from = 0, to = view.sizeBytes): Promise<string> {
   const part = findPart(view, from, to);
   if (part !== undefined) return part.toString();
   const pieces: Buffer[] = [];
@@ -50,17 +50,17 @@ async function readAll(view: RoomView, from = 0, to = view.sizeBytes): Promise<s
 suite('a room where nobody writes', () => {
   test('is an empty one where there is no file, and the same empty one always', () => {
     const { views, other } = makeRooms();
-    const view = views.view('r');
+    const view = views.snapshot('r');
     assert.deepEqual(
       [view.sizeBytes, view.completeBytes, view.epoch, view.isSettled],
       [0, 0, EMPTY_EPOCH, true],
     );
     assert.equal(view.etag, views.etag('r'));
-    assert.equal(other.view('r').etag, view.etag);
+    assert.equal(other.snapshot('r').etag, view.etag);
   });
 
   test('is an empty one where the file is empty', () => {
-    const view = makeRooms('').views.view('r');
+    const view = makeRooms('').views.snapshot('r');
     assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
   });
 
@@ -78,7 +78,7 @@ suite('a room where nobody writes', () => {
   for (const [what, text] of Object.entries(texts)) {
     test(`is shown as it is: ${what}`, async () => {
       const { views, other } = makeRooms(text);
-      const view = views.view('r');
+      const view = views.snapshot('r');
       assert.equal(view.sizeBytes, text.length);
       assert.equal(view.completeBytes, text.lastIndexOf('\n') + 1);
       assert.equal(view.epoch, text.includes('\n') ? toEpoch(Buffer.from(text)) : EMPTY_EPOCH);
@@ -89,7 +89,7 @@ suite('a room where nobody writes', () => {
       assert.equal(await readAll(view), text);
       assert.equal(view.etag, views.etag('r'));
       assert.deepEqual(
-        [other.etag('r'), other.view('r').etag],
+        [other.etag('r'), other.snapshot('r').etag],
         [view.etag, view.etag],
         'on every replica',
       );
@@ -104,9 +104,9 @@ suite('a room where nobody writes', () => {
       return realDisk.openSync(...args);
     };
     const { views } = makeRooms('one\n', { openSync });
-    const view = views.view('r');
+    const view = views.snapshot('r');
     for (let round = 0; round < 100; round += 1) {
-      assert.equal(views.view('r'), view);
+      assert.equal(views.snapshot('r'), view);
       assert.equal(views.etag('r'), view.etag);
     }
     assert.equal(opened, 1);
@@ -115,7 +115,7 @@ suite('a room where nobody writes', () => {
   test('has its tag without opening the text', () => {
     const openSync: Disk['openSync'] = () => assert.fail('opened');
     const { views, other } = makeRooms('one\n', { openSync });
-    assert.equal(views.etag('r'), other.view('r').etag);
+    assert.equal(views.etag('r'), other.snapshot('r').etag);
   });
 });
 
@@ -144,13 +144,13 @@ suite('every change by hand', () => {
   for (const [what, change] of Object.entries(changes)) {
     test(`(${what}) shows at once, with another tag`, async () => {
       const { views, file } = makeRooms('one\nfour\n');
-      const before = views.view('r');
+      const before = views.snapshot('r');
       // The file system's clock has steps of some milliseconds.
       await pause(20);
       change(file);
       const now = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
       assert.notEqual(views.etag('r'), before.etag);
-      const view = views.view('r');
+      const view = views.snapshot('r');
       assert.notEqual(view.etag, before.etag);
       assert.equal(view.tail.toString(), now);
       assert.equal(await readAll(before), 'one\nfour\n', 'what was read stays as it was');
@@ -161,21 +161,21 @@ suite('every change by hand', () => {
 suite('while a writer holds the lock', () => {
   test('a reader is shown what was committed before, with the same tag', async () => {
     const { views, other, locks, file } = makeRooms('one\n');
-    const before = views.view('r');
+    const before = views.snapshot('r');
     const held = await locks.acquire('r');
     held.publish(4);
     fs.appendFileSync(file, 'two\nthree\nha');
-    const view = views.view('r');
+    const view = views.snapshot('r');
     assert.equal(view.tail.toString(), 'one\n');
     assert.deepEqual([view.completeBytes, view.isSettled], [4, false]);
     assert.deepEqual([view.etag, views.etag('r')], [before.etag, before.etag]);
-    const cold = other.view('r');
+    const cold = other.snapshot('r');
     assert.equal(cold.tail.toString(), 'one\n', 'one who never read it before, too');
     assert.deepEqual([cold.sizeBytes, cold.epoch, cold.isSettled], [4, before.epoch, false]);
     fs.appendFileSync(file, 'lf\n');
     held.release();
-    assert.equal(views.view('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
-    assert.equal(other.view('r').etag, views.view('r').etag);
+    assert.equal(views.snapshot('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
+    assert.equal(other.snapshot('r').etag, views.snapshot('r').etag);
     locks.close();
   });
 
@@ -184,41 +184,41 @@ suite('while a writer holds the lock', () => {
     const held = await locks.acquire('r');
     held.publish(0);
     fs.writeFileSync(file, 'first line\nhalf');
-    const view = views.view('r');
+    const view = views.snapshot('r');
     assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
     held.release();
-    assert.equal(views.view('r').epoch, toEpoch(Buffer.from('first line\n')));
+    assert.equal(views.snapshot('r').epoch, toEpoch(Buffer.from('first line\n')));
     locks.close();
   });
 
   test('a last line without LF is left out, and shown again after', async () => {
     const { views, locks, file } = makeRooms('one\nhalf');
-    assert.equal(views.view('r').tail.toString(), 'one\nhalf');
+    assert.equal(views.snapshot('r').tail.toString(), 'one\nhalf');
     const held = await locks.acquire('r');
     held.publish(8);
     fs.appendFileSync(file, '\ntwo\n');
-    assert.equal(views.view('r').tail.toString(), 'one\n');
-    assert.equal(views.view('r').epoch, toEpoch(Buffer.from('one\n')));
+    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
+    assert.equal(views.snapshot('r').epoch, toEpoch(Buffer.from('one\n')));
     fs.truncateSync(file, 8);
     held.release();
-    assert.equal(views.view('r').tail.toString(), 'one\nhalf', 'rolled back');
+    assert.equal(views.snapshot('r').tail.toString(), 'one\nhalf', 'rolled back');
     locks.close();
   });
 
   test('what a writer takes back was never shown', async () => {
     const { views, other, locks, file } = makeRooms('one\n');
-    const tags = new Set([views.view('r').etag]);
+    const tags = new Set([views.snapshot('r').etag]);
     const held = await locks.acquire('r');
     held.publish(4);
     fs.appendFileSync(file, 'taken back\n');
-    assert.equal(views.view('r').tail.toString(), 'one\n');
-    assert.equal(other.view('r').tail.toString(), 'one\n');
+    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
+    assert.equal(other.snapshot('r').tail.toString(), 'one\n');
     fs.truncateSync(file, 4);
-    assert.equal(other.view('r').tail.toString(), 'one\n');
+    assert.equal(other.snapshot('r').tail.toString(), 'one\n');
     fs.appendFileSync(file, 'something!\n');
     held.release();
-    assert.equal(views.view('r').tail.toString(), 'one\nsomething!\n');
-    assert.ok(!tags.has(views.view('r').etag));
+    assert.equal(views.snapshot('r').tail.toString(), 'one\nsomething!\n');
+    assert.ok(!tags.has(views.snapshot('r').etag));
     locks.close();
   });
 
@@ -228,7 +228,7 @@ suite('while a writer holds the lock', () => {
     const held = await locks.acquire('r');
     held.publish(500_000);
     fs.appendFileSync(file, 'uncommitted\n');
-    const view = views.view('r');
+    const view = views.snapshot('r');
     assert.deepEqual(
       [view.sizeBytes, view.completeBytes, view.tail.length],
       [500_000, 500_000, TAIL_BYTES],
@@ -244,7 +244,7 @@ suite('while a writer holds the lock', () => {
     const held = await locks.acquire('r');
     held.publish(8);
     fs.truncateSync(file, 4);
-    assert.equal(views.view('r').tail.toString(), 'one\n');
+    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
     held.release();
     locks.close();
   });
@@ -256,20 +256,20 @@ suite('while a writer holds the lock', () => {
     locks.close();
     held.publish(4);
     fs.appendFileSync(file, 'two\n');
-    views.view('r');
+    views.snapshot('r');
     assert.deepEqual(stuck, []);
     await pause(700);
     for (let round = 0; round < 5; round += 1) {
       views.etag('r');
-      views.view('r');
+      views.snapshot('r');
     }
     assert.deepEqual(stuck, ['r']);
     held.release();
-    views.view('r');
+    views.snapshot('r');
     const again = await locks.acquire('r');
     again.publish(8);
     fs.appendFileSync(file, 'three\n');
-    views.view('r');
+    views.snapshot('r');
     assert.deepEqual(stuck, ['r'], 'another lock is looked at anew');
     again.release();
   });
@@ -286,7 +286,7 @@ suite('a room that changes in the middle of a look', () => {
         return count;
       },
     });
-    assert.equal(rooms.views.view('r').tail.toString(), 'one\ntwo\n');
+    assert.equal(rooms.views.snapshot('r').tail.toString(), 'one\ntwo\n');
   });
 
   test('is empty where it was removed just before it was opened', () => {
@@ -296,7 +296,7 @@ suite('a room that changes in the middle of a look', () => {
         return realDisk.openSync(...args);
       },
     });
-    assert.equal(rooms.views.view('r').sizeBytes, 0);
+    assert.equal(rooms.views.snapshot('r').sizeBytes, 0);
   });
 
   test('is looked at again where it was cut', () => {
@@ -309,7 +309,7 @@ suite('a room that changes in the middle of a look', () => {
         return stat;
       },
     });
-    const view = rooms.views.view('r');
+    const view = rooms.views.snapshot('r');
     assert.equal(view.tail.toString(), 'one\n');
   });
 
@@ -324,7 +324,7 @@ suite('a room that changes in the middle of a look', () => {
         return stat;
       },
     });
-    const view = rooms.views.view('r');
+    const view = rooms.views.snapshot('r');
     assert.equal(view.tail.toString(), 'one\n');
     assert.equal(view.isSettled, false, 'there may be more in a moment');
   });
@@ -336,9 +336,9 @@ suite('what is no plain file', () => {
       error instanceof ServiceError && error.code === 'unavailable';
     const folder = makeRooms();
     fs.mkdirSync(folder.file);
-    assert.throws(() => folder.views.view('r'), isRefusal);
+    assert.throws(() => folder.views.snapshot('r'), isRefusal);
     const pipe = makeRooms();
     assert.equal(spawnSync('mkfifo', [pipe.file]).status, 0);
-    assert.throws(() => pipe.views.view('r'), isRefusal);
+    assert.throws(() => pipe.views.snapshot('r'), isRefusal);
   });
 });
