@@ -33,6 +33,9 @@ export const WAIT_MS = 10_000;
 /** A guard or a probe that is older than this belongs to nobody. */
 const LEFTOVER_MS = 24 * 3_600_000;
 
+/** How often each leftover lock is read during recovery. */
+const RECOVER_POLL_MS = 50;
+
 /** The ending of a lock's file name. */
 const ENDING = '.lock';
 
@@ -93,6 +96,31 @@ export class LockFolder {
         throw new ServiceError('unavailable', 'the room is locked by another writer; try again');
       }
       await pause(tries);
+    }
+  }
+
+  /**
+   * Waits until every lock that is in the folder now is known to be no leftover: it was released, its
+   * owner showed life, or it was stale and has been broken, `onBreak` and all. All locks are judged in
+   * parallel, so this takes a little more than {@link STALE_MS}, and no time where there are none.
+   *
+   * @throws the first failure, once all others are judged; the locks that failed are still there
+   */
+  async recover(): Promise<void> {
+    const judged = this.list().map((name) => this.#recoverOne(name));
+    for (const outcome of await Promise.allSettled(judged)) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+    }
+  }
+
+  async #recoverOne(name: string): Promise<void> {
+    const file = this.#toFile(name);
+    const watch = new StaleLockWatch(this.#disk);
+    watch.isStale(file);
+    const { identity } = watch;
+    while (watch.identity !== undefined && watch.identity === identity) {
+      await sleep(RECOVER_POLL_MS);
+      if (watch.isStale(file)) this.#breakStale(name, file, watch);
     }
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Disk, realDisk } from '../../../lib/disk/disk.ts';
 import { ServiceError } from '../../../lib/errors.ts';
 import { STALE_MS } from '../../../lib/lock/held-lock.ts';
@@ -265,6 +266,69 @@ suite('with time', { concurrency: true }, () => {
       const guards = await Promise.all([seeGuard(folder), seeGuard(other)]);
       assert.equal(guards[0], guards[1]);
       fs.rmSync(other);
+    });
+  });
+
+  suite('recovery', { concurrency: true }, () => {
+    test('of a folder without locks is over in the same tick', async () => {
+      const { locks } = makeLocks();
+      const recovered = locks.recover().then(() => 'recovered');
+      assert.equal(await Promise.race([recovered, nextTick('later')]), 'recovered');
+      locks.close();
+    });
+
+    test('breaks all stale locks in parallel, and tells of each before it goes', async () => {
+      const { folder, locks, broken } = makeLocks();
+      const names = Array.from({ length: 20 }, (_, index) => `r${index}`);
+      for (const name of names) fs.writeFileSync(join(folder, `${name}.lock`), 'x 1 7\n');
+      const begunMs = performance.now();
+      await locks.recover();
+      const tookMs = performance.now() - begunMs;
+      assert.ok(tookMs >= STALE_MS, `after ${tookMs} ms`);
+      assert.ok(tookMs < recoveryMs, `after ${tookMs} ms`);
+      assert.deepEqual(broken.sort(), names.map((name) => [name, 7] as const).sort());
+      assert.deepEqual(listLocks(folder), []);
+      locks.close();
+    });
+
+    test('does not wait for living owners, and leaves them their locks', async () => {
+      const folder = makeTempFolder('lock');
+      const [owner, starter] = [makeLocks(folder), makeLocks(folder)];
+      const [held, released] = [await owner.locks.acquire('a'), await owner.locks.acquire('b')];
+      const recovered = starter.locks.recover();
+      released.release();
+      await recovered;
+      assert.ok(held.isHeld());
+      assert.deepEqual(starter.broken, []);
+      assert.deepEqual(listLocks(folder), ['a.lock']);
+      held.release();
+      for (const { locks } of [owner, starter]) locks.close();
+    });
+
+    test('is done once by several that start together', async () => {
+      const folder = makeTempFolder('lock');
+      fs.writeFileSync(join(folder, 'r.lock'), 'x');
+      const all = Array.from({ length: 5 }, () => makeLocks(folder));
+      await Promise.all(all.map(({ locks }) => locks.recover()));
+      assert.equal(all.flatMap(({ broken }) => broken).length, 1);
+      assert.deepEqual(listLocks(folder), []);
+      for (const { locks } of all) locks.close();
+    });
+
+    test('fails where one lock can’t be broken, judges the others, and can be tried again', async () => {
+      let failures = 0;
+      const onBreak = (name: string) => {
+        if (name !== 'a') return;
+        failures += 1;
+        if (failures === 1) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      };
+      const { folder, locks } = makeLocks(makeTempFolder('lock'), { onBreak });
+      for (const name of ['a', 'b']) fs.writeFileSync(join(folder, `${name}.lock`), 'x');
+      await assert.rejects(locks.recover(), { code: 'EIO' });
+      assert.deepEqual(listLocks(folder), ['a.lock']);
+      await locks.recover();
+      assert.deepEqual(listLocks(folder), []);
+      locks.close();
     });
   });
 
