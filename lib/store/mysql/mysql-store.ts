@@ -15,7 +15,7 @@ import { Guesses } from './guesses.ts';
 import { Health, toAwayError } from './health.ts';
 import { Pool } from './pool.ts';
 import { Snapshots } from './snapshot.ts';
-import { pollTags } from './watch.ts';
+import { Watches } from './watch.ts';
 
 /** How many connections one process has at most, for each purpose. */
 const LIMITS = { read: 6, write: 8 } as const;
@@ -40,6 +40,7 @@ export class MysqlStore implements Store, Archive {
   readonly #queue: GroupCommit;
   readonly #guesses = new Guesses();
   readonly #count: StoreMetrics;
+  readonly #watches = new Watches((rooms) => this.#health.guard(() => this.#views.etags(rooms)));
 
   /**
    * Opens a database. It may be away: then the store refuses, and works once it is there.
@@ -82,9 +83,7 @@ export class MysqlStore implements Store, Archive {
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
-    const toTags = (names: string[]): Promise<Map<string, string>> =>
-      this.#health.guard(() => this.#views.etags(names));
-    return pollTags(rooms, toTags, onChange);
+    return this.#watches.start(rooms, onChange);
   }
 
   check(): Promise<void> {
@@ -111,10 +110,12 @@ export class MysqlStore implements Store, Archive {
    *
    * @returns whether the room was `offset` bytes long; if not, nothing is added
    */
-  extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
-    return this.#health.guard(() =>
+  async extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
+    const isExtended = await this.#health.guard(() =>
       this.#writers.use((session) => appendBytes(session, room, offset, bytes)),
     );
+    if (isExtended) this.#watches.notify(room);
+    return isExtended;
   }
 
   async close(): Promise<void> {
@@ -126,6 +127,7 @@ export class MysqlStore implements Store, Archive {
   #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
     return this.#health.guard(async () => {
       const receipts = await this.#tryCommit(room, entries);
+      this.#watches.notify(room);
       this.#count.batches.observe(receipts.length);
       this.#count.messages.add(receipts.length);
       this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
