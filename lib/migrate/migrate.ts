@@ -6,12 +6,12 @@
  * name is left as it is.
  */
 
+import { readBytes } from '../room/line-reader.ts';
+import { LF } from '../room/text.ts';
 import type { Archive, RoomText } from '../store/archive.ts';
 
 /** How much is copied at one time, in bytes; after each piece the target is a good beginning. */
 export const PIECE_BYTES = 1 << 20;
-
-const LF = 0x0a;
 
 /** How far a copy is. */
 export interface Progress {
@@ -73,7 +73,7 @@ class Migration {
   async #isBeginning(source: RoomText, target: RoomText): Promise<boolean> {
     let at = 0;
     for await (const chunk of target.read(0, target.sizeBytes)) {
-      const same = await readPart(source, at, at + chunk.length);
+      const same = await readBytes(source, at, at + chunk.length);
       if (!same.equals(chunk)) return false;
       at += chunk.length;
       this.#advance(chunk.length);
@@ -84,7 +84,7 @@ class Migration {
   async #copyRest(room: string, source: RoomText, offset: number): Promise<boolean> {
     for (let at = offset; at < source.sizeBytes; ) {
       const to = Math.min(source.sizeBytes, at + PIECE_BYTES);
-      const bytes = await readPart(source, at, to);
+      const bytes = await readBytes(source, at, to);
       // Whole lines, where there are any, so that each stays one message.
       const end = bytes.lastIndexOf(LF) + 1;
       const piece = end > 0 && to < source.sizeBytes ? bytes.subarray(0, end) : bytes;
@@ -116,11 +116,4 @@ export function migrate(
   onProgress: (progress: Progress) => void,
 ): Promise<Summary> {
   return new Migration(from, to, onProgress).run();
-}
-
-async function readPart(text: RoomText, from: number, to: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(to - from);
-  let filled = 0;
-  for await (const chunk of text.read(from, to)) filled += chunk.copy(bytes, filled);
-  return bytes.subarray(0, filled);
 }

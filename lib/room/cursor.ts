@@ -5,6 +5,7 @@
  * changes when a room is begun anew; the offset is in bytes and stands after a line.
  */
 import { createHash } from 'node:crypto';
+import { LF } from './text.ts';
 
 /** The epoch of a room that has no line yet. */
 export const EMPTY_EPOCH = '00000000';
@@ -28,7 +29,7 @@ export interface Cursor {
  */
 export function toEpoch(head: Buffer): string {
   const limited = head.length > EPOCH_BYTES ? head.subarray(0, EPOCH_BYTES) : head;
-  const end = limited.indexOf(0x0a);
+  const end = limited.indexOf(LF);
   if (end === -1 && limited.length < EPOCH_BYTES) return EMPTY_EPOCH;
   const line = end === -1 ? limited : limited.subarray(0, end);
   return line.length > MAX_KNOWN_BYTES ? hashLine(line) : recall(line);

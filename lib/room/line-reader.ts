@@ -1,66 +1,56 @@
-/** Reading complete lines from a room, in pieces of bounded size. */
+/** Reads complete lines of a room in pieces of bounded size. */
+import { LF } from './text.ts';
 
-/** How much is read at a time; more only where a single line is longer. */
+/** How much is read at once, in bytes. A single longer line takes more. */
 export const PIECE_BYTES = 64 << 10;
 
-/** The longest line that is read whole; only hand-made lines come near. */
+/** The longest line that is read whole, in bytes. Only lines made by hand come near it. */
 export const MAX_LINE_BYTES = 8 << 20;
 
-const LF = 0x0a;
-
-/** What is read from: the part of a room's view that lines need (store.ts says more). */
-export interface LineSource {
-  /** The offset after the last complete line. */
-  readonly completeBytes: number;
-  /** How many bytes there are. */
-  readonly sizeBytes: number;
-  /** The last of them, as many as are at hand. */
-  readonly tail: Buffer;
-  /** Reads a part; a chunk is good until the next one is asked for. */
+/** A text whose parts can be read. */
+export interface TextSource {
+  /** Reads the bytes from `from` up to `to`. A chunk is valid until the next one is asked for. */
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
-/** Complete lines of a room. */
+/** What reading lines needs of a snapshot; `store.ts` describes the whole. */
+export interface LineSource extends TextSource {
+  /** The offset after the last complete line. */
+  readonly completeBytes: number;
+  /** The size of the text. */
+  readonly sizeBytes: number;
+  /** The last bytes of the text that are in memory. */
+  readonly tail: Buffer;
+}
+
+/** Some complete lines of a room. */
 export interface Lines {
-  /** The lines with their LFs. */
+  /** The lines, each with its LF. */
   readonly text: Buffer;
-  /** The offset after the last of them. */
+  /** The offset after the last line. */
   readonly end: number;
 }
 
 /**
- * Reads the next complete lines after a place.
+ * Reads a part of a text into one buffer.
  *
- * @param view the room
- * @param offset the place; below `view.completeBytes`
- * @returns one line at least; `undefined` where the place is not the start of a line. Of a line
- *   longer than {@link MAX_LINE_BYTES} the text is a note, with the line's own end.
+ * @param from the first byte
+ * @param to the byte after the last
+ * @returns exactly `to - from` bytes
+ * @throws Error if the source gives fewer; no caller ever gets memory that nothing was read into
  */
-export async function readLines(view: LineSource, offset: number): Promise<Lines | undefined> {
-  for (let sizeBytes = PIECE_BYTES; ; sizeBytes = Math.min(4 * sizeBytes, MAX_LINE_BYTES)) {
-    const to = Math.min(view.completeBytes, offset + sizeBytes);
-    // The byte before tells whether the place is the start of a line.
-    const from = Math.max(0, offset - 1);
-    const bytes = await readPart(view, from, to);
-    if (offset > 0 && bytes[0] !== LF) return undefined;
-    const text = bytes.subarray(offset - from);
-    const last = text.lastIndexOf(LF);
-    if (last !== -1) return { text: text.subarray(0, last + 1), end: offset + last + 1 };
-    if (sizeBytes === MAX_LINE_BYTES) return skipLine(view, offset);
-  }
-}
-
-/** Whether a place is the start of a line of the room, or its end. */
-export async function isLineStart(view: LineSource, offset: number): Promise<boolean> {
-  if (offset === 0) return true;
-  if (offset > view.completeBytes) return false;
-  return (await readPart(view, offset - 1, offset))[0] === LF;
+export async function readBytes(source: TextSource, from: number, to: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(to - from);
+  let filledBytes = 0;
+  for await (const chunk of source.read(from, to)) filledBytes += chunk.copy(bytes, filledBytes);
+  if (filledBytes === bytes.length) return bytes;
+  throw toShortError(from + filledBytes, to);
 }
 
 /**
- * Gives a part of a room's text without reading.
+ * Returns a part of a room's text if it is in memory.
  *
- * @returns `undefined` where it is not at hand
+ * @returns `undefined` if it would have to be read
  */
 export function findPart(
   { sizeBytes, tail }: Pick<LineSource, 'sizeBytes' | 'tail'>,
@@ -71,22 +61,56 @@ export function findPart(
   return from < start ? undefined : tail.subarray(from - start, to - start);
 }
 
-async function readPart(view: LineSource, from: number, to: number): Promise<Buffer> {
-  const part = findPart(view, from, to);
-  if (part !== undefined) return part;
-  const bytes = Buffer.allocUnsafe(to - from);
-  let filled = 0;
-  for await (const chunk of view.read(from, to)) filled += chunk.copy(bytes, filled);
-  return bytes;
+/**
+ * Reads the next complete lines.
+ *
+ * @param source the room
+ * @param offset where the first line begins; below `source.completeBytes`
+ * @returns at least one line, or `undefined` if no line begins at the offset. A line longer than
+ *   {@link MAX_LINE_BYTES} is replaced by a note; `end` is still the end of the line itself.
+ * @throws what the source's `read` throws
+ */
+export async function readLines(source: LineSource, offset: number): Promise<Lines | undefined> {
+  for (let sizeBytes = PIECE_BYTES; ; sizeBytes = Math.min(4 * sizeBytes, MAX_LINE_BYTES)) {
+    const to = Math.min(source.completeBytes, offset + sizeBytes);
+    // The byte before the offset tells whether a line begins there.
+    const from = Math.max(0, offset - 1);
+    const bytes = await readPart(source, from, to);
+    if (offset > 0 && bytes[0] !== LF) return undefined;
+    const text = bytes.subarray(offset - from);
+    const last = text.lastIndexOf(LF);
+    if (last !== -1) return { text: text.subarray(0, last + 1), end: offset + last + 1 };
+    if (sizeBytes === MAX_LINE_BYTES) return skipLine(source, offset);
+  }
 }
 
-async function skipLine(view: LineSource, offset: number): Promise<Lines> {
-  let at = offset;
-  for await (const chunk of view.read(offset, view.completeBytes)) {
+/**
+ * Tells whether a line begins at an offset, or the last complete line ends there.
+ *
+ * @throws what the source's `read` throws
+ */
+export async function isLineStart(source: LineSource, offset: number): Promise<boolean> {
+  if (offset === 0) return true;
+  if (offset > source.completeBytes) return false;
+  return (await readPart(source, offset - 1, offset))[0] === LF;
+}
+
+async function readPart(source: LineSource, from: number, to: number): Promise<Buffer> {
+  return findPart(source, from, to) ?? readBytes(source, from, to);
+}
+
+async function skipLine(source: LineSource, offset: number): Promise<Lines> {
+  let end = offset;
+  for await (const chunk of source.read(offset, source.completeBytes)) {
     const index = chunk.indexOf(LF);
-    at += index === -1 ? chunk.length : index + 1;
-    if (index !== -1) break;
+    end += index === -1 ? chunk.length : index + 1;
+    if (index === -1) continue;
+    const note = `(a line of ${end - offset - 1} bytes, too long for a stream)\n`;
+    return { text: Buffer.from(note), end };
   }
-  const note = `(a line of ${at - offset - 1} bytes, too long for a stream)\n`;
-  return { text: Buffer.from(note), end: at };
+  throw toShortError(end, source.completeBytes);
+}
+
+function toShortError(end: number, to: number): Error {
+  return new Error(`the text ended at byte ${end}, before byte ${to}`);
 }

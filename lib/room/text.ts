@@ -1,4 +1,7 @@
-/** Counting and cleaning of characters, shared by names, usernames and messages. */
+/** Characters and bytes that names, messages and lines share. */
+
+/** The byte that ends a line: a line feed. */
+export const LF = 0x0a;
 
 /**
  * Counts code points, stopping early.

@@ -13,6 +13,7 @@ import { tryClose } from '../../disk/files.ts';
 import type { LockFolder } from '../../lock/lock.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../room/cursor.ts';
 import { toFileStem } from '../../room/name.ts';
+import { LF } from '../../room/text.ts';
 import type { Snapshot } from '../store.ts';
 import {
   findLastBreak,
@@ -32,8 +33,6 @@ export const TAIL_BYTES = 64 << 10;
 
 /** How long one lock must be seen until somebody looks whether its owner is dead. */
 const SUSPECT_MS = 500;
-
-const LF = 0x0a;
 
 /** How often a view is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;

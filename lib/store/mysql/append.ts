@@ -5,9 +5,11 @@
  * given out under that lock and seen by others only with the commit: no reader sees a gap that fills
  * later.
  */
+
 import { ServiceError } from '../../errors.ts';
 import { formatCursor } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
+import { LF } from '../../room/text.ts';
 import type { Receipt } from '../store.ts';
 import { commit } from './commit.ts';
 import type { Session } from './driver.ts';
@@ -15,8 +17,6 @@ import type { Guesses } from './guesses.ts';
 import type { RoomRow } from './room-rows.ts';
 import { type LineRow, toMessageRow, toRawRow, toRows } from './rows.ts';
 import { insertRows, lockRoom, moveEnd, storeAtOnce, toNextRow } from './write.ts';
-
-const LF = 0x0a;
 
 /** What an append tells on its way. */
 export interface AppendEvents {

@@ -2,7 +2,9 @@
  * Lines as rows: a message has its time, username and message in columns; bytes that were never a
  * message, or would not come back the same from columns, are kept as they are.
  */
+
 import { type Entry, formatLine, parseLine } from '../../room/message.ts';
+import { LF } from '../../room/text.ts';
 
 /** The most bytes that one row holds; longer lines take several. */
 export const MAX_ROW_BYTES = 65_535;
@@ -18,8 +20,6 @@ export interface LineRow {
 
 /** The columns of {@link LineRow}, in this order. */
 export const LINE_COLUMNS = 'end_offset, at, username, message, raw';
-
-const LF = 0x0a;
 
 /** Gives the row of a message. */
 export function toMessageRow(endOffset: number, time: string, entry: Entry): LineRow {

@@ -1,12 +1,11 @@
 /** The statements of a transaction that adds to a room. */
 import { randomBytes } from 'node:crypto';
 import { EMPTY_EPOCH, EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
+import { LF } from '../../room/text.ts';
 import { runAndCommit } from './commit.ts';
 import { type Session, StatementError } from './driver.ts';
 import type { RoomRow } from './room-rows.ts';
 import { LINE_COLUMNS, type LineRow, toBytes } from './rows.ts';
-
-const LF = 0x0a;
 
 /** Locks a room's row until the transaction ends, making it where it is missing. */
 export async function lockRoom(session: Session, room: string): Promise<RoomRow> {

@@ -5,8 +5,10 @@ import fc from 'fast-check';
 import {
   findPart,
   isLineStart,
+  type LineSource,
   MAX_LINE_BYTES,
   PIECE_BYTES,
+  readBytes,
   readLines,
 } from '../../../lib/room/line-reader.ts';
 import type { Snapshot } from '../../../lib/store/store.ts';
@@ -151,5 +153,32 @@ suite('reading lines', () => {
       assert.ok(Math.max(...view.asked, 0) <= text.length, 'no more than there is');
       assert.equal((await readLines(view, lines.end))?.text.toString(), 'b\n');
     }
+  });
+});
+
+suite('a source that gives fewer bytes than it was asked for', () => {
+  /** Claims to have 20 MiB, and gives the bytes of a shorter text. */
+  function toShortSource(text: Buffer): LineSource {
+    return {
+      sizeBytes: 20 << 20,
+      completeBytes: 20 << 20,
+      tail: Buffer.alloc(0),
+      async *read(from, to) {
+        yield text.subarray(from, to);
+      },
+    };
+  }
+
+  test('is an error, and no caller sees memory that nothing was read into', async () => {
+    const source = toShortSource(Buffer.from('0123456789'));
+    await assert.rejects(readLines(source, 0), /ended at byte 10, before byte 65536/);
+    await assert.rejects(isLineStart(source, 100), /ended at byte 99, before byte 100/);
+    assert.equal(String(await readBytes(source, 2, 6)), '2345');
+    await assert.rejects(readBytes(source, 2, 11), /ended at byte 10, before byte 11/);
+  });
+
+  test('is an error in the middle of a line that is too long for a stream', async () => {
+    const source = toShortSource(Buffer.alloc(MAX_LINE_BYTES, 'x'));
+    await assert.rejects(readLines(source, 0), /ended at byte 8388608, before byte 20971520/);
   });
 });
