@@ -1,167 +1,127 @@
-/** A live reader's place in a room: what it was sent, and whether it takes more. */
-import { type LineSource, readLines } from '../room/line-reader.ts';
+/** One live reader: its offset in the room, and whether its socket takes more. */
+import type { Cursor } from '../room/cursor.ts';
 
-/** How often in a row a reader may be found taking nothing when its ping is due. */
+/** How many pings in a row a subscriber may miss; at the next one it is cut off. */
 export const MAX_MISSED_PINGS = 2;
 
-/** How lines travel: frames are ready for the socket, made once for all readers of one format. */
+/** How lines travel. A frame is made once for all subscribers of one format. */
 export interface Format {
   /**
+   * Frames lines.
+   *
    * @param text complete lines
    * @param offset where they begin in the room
    * @param epoch the room's epoch
    */
-  lines(text: Buffer, offset: number, epoch: string): Buffer;
-  /** Says that the room begins anew; `undefined` where a format can't say that and has to end. */
+  frameLines(text: Buffer, offset: number, epoch: string): Buffer;
+  /** Says that the room begins anew. A stream whose format can't say it ends instead. */
   readonly reset: Buffer | undefined;
-  /** Shows that the stream lives. */
+  /** A sign of life; `undefined` if the format has none. */
   readonly ping: Buffer | undefined;
 }
 
-/** Where a reader's frames go. */
+/** Where a subscriber's frames go. */
 export interface Sink {
-  /** @returns whether nothing of it waits; if some does, the reader is to be told when it has gone */
+  /** @returns false if part of the frame waits; `Subscription.resume` is to be called when it is gone */
   write(frame: Buffer): boolean;
-  /** Ends the stream in good order. */
+  /** Ends the stream after what was written. */
   end(): void;
-  /** Cuts it off. */
+  /** Cuts the connection. */
   destroy(): void;
 }
 
-/** A place that moves on with what is sent. */
+/** A live reader of one room. */
 export class Subscriber {
   readonly format: Format;
+  /** Whether the service was already about to end its streams. */
+  readonly joinedDuringDrain: boolean;
   readonly #sink: Sink;
-  #offset: number;
-  #epoch: string;
+  #cursor: Cursor;
   #isBlocked = false;
   #isOver = false;
   #missedPings = 0;
 
-  /**
-   * @param offset where it starts, after a line of this epoch
-   * @param epoch the room's epoch
-   */
-  constructor(offset: number, epoch: string, format: Format, sink: Sink) {
-    this.#offset = offset;
-    this.#epoch = epoch;
+  /** @param start its first line begins here */
+  constructor(start: Cursor, format: Format, sink: Sink, joinedDuringDrain: boolean) {
+    this.#cursor = start;
     this.format = format;
     this.#sink = sink;
+    this.joinedDuringDrain = joinedDuringDrain;
   }
 
   /** The offset after the last line that was sent. */
   get offset(): number {
-    return this.#offset;
+    return this.#cursor.offset;
   }
 
-  /** Whether its socket is full. */
+  /** Whether part of what was sent still waits in the socket. */
   get isBlocked(): boolean {
     return this.#isBlocked;
   }
 
-  /** Whether it takes lines now. */
+  /** Whether lines can be sent now. */
   get isReady(): boolean {
     return !this.#isBlocked && !this.#isOver;
   }
 
-  /** Whether a room of this epoch and length can't have brought the reader here. */
+  /** Whether its cursor can't be one of a room with this epoch and this many complete bytes. */
   isStale(epoch: string, completeBytes: number): boolean {
-    return this.#offset > 0 && (this.#epoch !== epoch || this.#offset > completeBytes);
+    const { offset } = this.#cursor;
+    return offset > 0 && (this.#cursor.epoch !== epoch || offset > completeBytes);
   }
 
-  /** Sends lines that begin where the reader stands. */
-  send(frame: Buffer, end: number, epoch: string): void {
-    this.#offset = end;
-    this.#epoch = epoch;
+  /**
+   * Sends the next lines.
+   *
+   * @param end the cursor after them
+   */
+  send(frame: Buffer, end: Cursor): void {
+    this.#cursor = end;
     this.#write(frame);
   }
 
   /** Goes back to the room's beginning. */
   reset(): void {
-    this.#offset = 0;
+    this.#cursor = { ...this.#cursor, offset: 0 };
     if (this.format.reset === undefined) this.end();
     else this.#write(this.format.reset);
   }
 
-  /** Sends a sign of life, or cuts off a reader that has taken nothing for too long. */
-  ping(): void {
+  /**
+   * Sends a ping. A subscriber whose socket was full at {@link MAX_MISSED_PINGS} pings in a row is
+   * cut off instead, also if its stream has ended: its socket would wait for ever.
+   */
+  pingOrCutOff(): void {
     if (!this.#isBlocked) {
       if (this.format.ping !== undefined) this.#write(this.format.ping);
       return;
     }
     this.#missedPings += 1;
-    // One whose end was written counts too: its socket would wait for good.
-    if (this.#missedPings !== MAX_MISSED_PINGS + 1) return;
-    this.leave();
+    if (this.#missedPings <= MAX_MISSED_PINGS) return;
+    this.stop();
     this.#sink.destroy();
   }
 
-  /** Takes more again. */
+  /** The socket takes frames again. */
   resume(): void {
     this.#isBlocked = false;
     this.#missedPings = 0;
   }
 
-  /** Ends the stream, after what was sent. */
+  /** Ends the stream after what was sent. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#sink.end();
   }
 
-  /** Nothing is sent from now on: what came after the stream's end would spoil its connection. */
-  leave(): void {
+  /** Sends nothing more. The stream is over, and its connection may carry another answer. */
+  stop(): void {
     this.#isOver = true;
   }
 
   #write(frame: Buffer): void {
     if (this.#isOver) return;
     if (!this.#sink.write(frame)) this.#isBlocked = true;
-  }
-}
-
-/** The readers that take lines and have some to come, by the offset where they stand. */
-export function groupByOffset(
-  places: readonly Subscriber[],
-  completeBytes: number,
-): Map<number, Subscriber[]> {
-  const groups = new Map<number, Subscriber[]>();
-  for (const place of places) {
-    if (!place.isReady || place.offset >= completeBytes) continue;
-    const group = groups.get(place.offset);
-    if (group === undefined) groups.set(place.offset, [place]);
-    else group.push(place);
-  }
-  return groups;
-}
-
-/**
- * Reads the next lines once and sends them to all readers who stand before them; where that is not
- * the start of a line, the readers go back to the room's beginning.
- *
- * @param view the room with its epoch
- * @param offset where the readers stand; below `view.completeBytes`
- * @throws what the view's `read` throws, with nothing sent
- */
-export async function deliver(
-  view: LineSource & { readonly epoch: string },
-  offset: number,
-  group: readonly Subscriber[],
-): Promise<void> {
-  const lines = await readLines(view, offset);
-  const frames = new Map<Format, Buffer>();
-  for (const place of group) {
-    if (lines === undefined) {
-      place.reset();
-      continue;
-    }
-    let frame = frames.get(place.format);
-    if (frame === undefined) {
-      // Counted from the end: a note in a long line's stead is shorter than the line.
-      const start = lines.end - lines.text.length;
-      frame = place.format.lines(lines.text, start, view.epoch);
-      frames.set(place.format, frame);
-    }
-    place.send(frame, lines.end, view.epoch);
   }
 }

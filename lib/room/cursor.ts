@@ -13,11 +13,19 @@ export const EMPTY_EPOCH = '00000000';
 /** How much of a first line counts for the epoch, in bytes. */
 export const EPOCH_BYTES = 65_536;
 
-/** A place in a room. */
+/** A position in a room after a line, or at its beginning. */
 export interface Cursor {
-  /** `undefined` where only an offset was given, which is good in any epoch. */
+  /** The room's epoch. */
+  readonly epoch: string;
+  /** The number of bytes from the room's beginning. */
+  readonly offset: number;
+}
+
+/** A cursor as a client sent it. */
+export interface ParsedCursor {
+  /** `undefined` for a bare offset, which is good in any epoch. */
   readonly epoch: string | undefined;
-  /** Bytes from the room's beginning. */
+  /** The number of bytes from the room's beginning. */
   readonly offset: number;
 }
 
@@ -72,7 +80,7 @@ export function formatCursor(epoch: string, offset: number): string {
  * @param text as sent
  * @returns the cursor, or `undefined` where it is malformed
  */
-export function parseCursor(text: string): Cursor | undefined {
+export function parseCursor(text: string): ParsedCursor | undefined {
   const match = /^(?:([0-9a-f]{8})-)?(0|[1-9][0-9]{0,15})$/.exec(text);
   if (match === null) return undefined;
   const offset = Number(match[2]);

@@ -26,15 +26,15 @@ export function toEvents(events: string, isChunked: boolean): Buffer {
 
 function makeEventFormat(isChunked: boolean): Format {
   return {
-    lines: (text, offset, epoch) => toFrame(toLineEvents(text, offset, epoch), isChunked),
+    frameLines: (text, offset, epoch) => toFrame(toLineEvents(text, offset, epoch), isChunked),
     reset: toEvents('event: reset\ndata: reset\n\n', isChunked),
     ping: toEvents('event: ping\ndata: ping\n\n', isChunked),
   };
 }
 
 function makeTextFormat(isChunked: boolean): Format {
-  const lines = (text: Buffer): Buffer => toFrame(toBytesAsString(text), isChunked);
-  return { lines, reset: undefined, ping: undefined };
+  const frameLines = (text: Buffer): Buffer => toFrame(toBytesAsString(text), isChunked);
+  return { frameLines, reset: undefined, ping: undefined };
 }
 
 /**

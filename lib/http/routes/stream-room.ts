@@ -137,11 +137,12 @@ function join(
   socket.setKeepAlive(true, PROBE_MS);
   if (hello !== undefined) socket.write(hello);
   const sink = new SocketSink(socket, response);
-  const reader = live.join(room, offset, view.epoch, format, sink);
-  sink.drained = () => reader.resume();
+  const start = { epoch: view.epoch, offset };
+  const subscription = live.subscribe(room, start, format, sink);
+  sink.drained = () => subscription.resume();
   response.once('close', () => {
     // The connection may outlive its stream, and is an idle one then like any other.
     socket.setTimeout(IDLE_MS);
-    reader.leave();
+    subscription.unsubscribe();
   });
 }

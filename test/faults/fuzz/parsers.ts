@@ -150,7 +150,7 @@ export const properties: Record<string, Property> = {
       assert.equal(type, 'message');
       ids.push(lastEventId);
     });
-    parser.push(toEventFormat(false).lines(text, 100, '0123abcd'));
+    parser.push(toEventFormat(false).frameLines(text, 100, '0123abcd'));
     const wanted: string[] = [];
     for (let at = 0; at < text.length; ) {
       at = text.indexOf(10, at) + 1;

@@ -47,11 +47,11 @@ suite('lines as events', () => {
     fc.assert(
       fc.property(lines, fc.nat(1e9), fc.integer({ min: 1, max: 50 }), (written, offset, cut) => {
         const text = Buffer.from(written.map((one) => `${one}\n`).join(''));
-        const frame = toEventFormat(true).lines(text, offset, '0123abcd');
+        const frame = toEventFormat(true).frameLines(text, offset, '0123abcd');
         const events: LiveEvent[] = [];
         const parser = new EventParser((event) => events.push(event));
         const body = unchunk(frame);
-        assert.deepEqual(body, toEventFormat(false).lines(text, offset, '0123abcd'));
+        assert.deepEqual(body, toEventFormat(false).frameLines(text, offset, '0123abcd'));
         for (let at = 0; at < body.length; at += cut) parser.push(body.subarray(at, at + cut));
         let end = offset;
         const expected = written.map((one) => {
@@ -66,7 +66,7 @@ suite('lines as events', () => {
 
   test('that are not UTF-8 travel as their bytes', () => {
     const text = Buffer.from([0xff, 0xfe, 0x80, 0x0a]);
-    const frame = toEventFormat(false).lines(text, 0, '0123abcd');
+    const frame = toEventFormat(false).frameLines(text, 0, '0123abcd');
     assert.deepEqual(
       frame,
       Buffer.concat([Buffer.from('id: 0123abcd-4\ndata: '), text, Buffer.from('\n')]),
@@ -76,8 +76,8 @@ suite('lines as events', () => {
 
 test('lines as text are the text, in a chunk or bare', () => {
   const text = Buffer.from('one\r\ntwo\n');
-  assert.deepEqual(toTextFormat(false).lines(text, 0, ''), text);
-  assert.deepEqual(unchunk(toTextFormat(true).lines(text, 0, '')), text);
+  assert.deepEqual(toTextFormat(false).frameLines(text, 0, ''), text);
+  assert.deepEqual(unchunk(toTextFormat(true).frameLines(text, 0, '')), text);
   assert.equal(toTextFormat(true).reset, undefined);
   assert.equal(toTextFormat(true).ping, undefined);
 });

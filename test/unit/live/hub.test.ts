@@ -1,44 +1,49 @@
-// The hub alone, with a store and sockets that do exactly what a test says, in the order it says.
+// The hub alone, with a store and sinks that do exactly what a test says, in the order it says.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, suite, test } from 'node:test';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { ServiceError } from '../../../lib/errors.ts';
-import { Hub, PING_MS } from '../../../lib/live/hub.ts';
+import { Hub, PING_MS, type Subscription } from '../../../lib/live/hub.ts';
 import type { Format, Sink } from '../../../lib/live/subscriber.ts';
 import { Log } from '../../../lib/ops/log.ts';
 import { toEpoch } from '../../../lib/room/cursor.ts';
 import type { Receipt, Snapshot, Store } from '../../../lib/store/store.ts';
 
-/** A store of one text, whose looks and reads can be held up or fail. */
+/** A store of one text, whose snapshots and reads can be held up or fail. */
 class ScriptedStore implements Store {
   readonly description = 'a script';
   text = '';
   isSettled = true;
-  viewCount = 0;
+  snapshotCount = 0;
   readCount = 0;
   watchCount = 0;
-  /** Looks and reads wait for these; what a look finds is what there was when it began. */
-  viewGate: Promise<void> | undefined;
+  /** Snapshots and reads wait for these. A snapshot shows the text as it was when it began. */
+  snapshotGate: Promise<void> | undefined;
   readGate: Promise<void> | undefined;
-  failure: Error | undefined;
+  snapshotFailure: Error | undefined;
   readFailure: Error | undefined;
+  #onChange: (room: string) => void = () => {};
 
-  async snapshot(): Promise<Snapshot> {
-    this.viewCount += 1;
-    const view = this.#look();
-    await this.viewGate;
-    if (this.failure) throw this.failure;
-    return view;
+  /** Tells the hub that a room may have changed. */
+  report(room = 'room'): void {
+    this.#onChange(room);
   }
 
-  #look(): Snapshot {
+  async snapshot(): Promise<Snapshot> {
+    this.snapshotCount += 1;
+    const snapshot = this.#toSnapshot();
+    await this.snapshotGate;
+    if (this.snapshotFailure) throw this.snapshotFailure;
+    return snapshot;
+  }
+
+  #toSnapshot(): Snapshot {
     const bytes = Buffer.from(this.text);
-    const completeBytes = bytes.lastIndexOf(0x0a) + 1;
     const store = this;
     return {
       etag: '"x"',
       sizeBytes: bytes.length,
-      completeBytes,
+      completeBytes: bytes.lastIndexOf('\n') + 1,
       epoch: toEpoch(bytes),
       isSettled: this.isSettled,
       tail: Buffer.alloc(0),
@@ -51,10 +56,12 @@ class ScriptedStore implements Store {
     };
   }
 
-  watch(): () => void {
+  watch(_rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
     this.watchCount += 1;
+    this.#onChange = onChange;
     return () => {
       this.watchCount -= 1;
+      this.#onChange = () => {};
     };
   }
 
@@ -69,25 +76,23 @@ class ScriptedStore implements Store {
 }
 
 const textFormat: Format = {
-  lines: (text) => Buffer.from(text),
+  frameLines: (text) => Buffer.from(text),
   reset: Buffer.from('RESET\n'),
   ping: Buffer.from('PING\n'),
 };
-const plainFormat: Format = {
-  lines: (text) => Buffer.from(text),
-  reset: undefined,
-  ping: undefined,
-};
+/** As `?follow`: neither a reset nor a ping. */
+const bareFormat: Format = { ...textFormat, reset: undefined, ping: undefined };
 
-/** A socket that takes all, or one frame at a time. */
+/** A socket that takes all, or one frame at a time; it closes when it is destroyed. */
 class ScriptedSink implements Sink {
   readonly frames: Buffer[] = [];
   isFull = false;
   endCount = 0;
   destroyCount = 0;
+  onClose = () => {};
 
   write(frame: Buffer): boolean {
-    assert.equal(this.endCount + this.destroyCount, 0, `${frame} was written behind the end`);
+    assert.equal(this.endCount + this.destroyCount, 0, `${frame} was written after the end`);
     this.frames.push(frame);
     return !this.isFull;
   }
@@ -96,6 +101,7 @@ class ScriptedSink implements Sink {
   }
   destroy(): void {
     this.destroyCount += 1;
+    this.onClose();
   }
   get text(): string {
     return Buffer.concat(this.frames).toString();
@@ -103,31 +109,56 @@ class ScriptedSink implements Sink {
 }
 
 let store: ScriptedStore;
-let live: Hub;
+let hub: Hub;
 let logged: string[];
 
 beforeEach(() => {
   mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   store = new ScriptedStore();
   logged = [];
-  live = new Hub(store, new Log('info', (line) => logged.push(line)));
+  hub = new Hub(store, new Log('info', (line) => logged.push(line)));
 });
 
 afterEach(() => {
-  live.close();
+  hub.close();
   mock.timers.reset();
 });
 
-function join(offset = 0, format = textFormat, { isFull = false } = {}) {
-  const sink = new ScriptedSink();
-  sink.isFull = isFull;
-  const epoch = toEpoch(Buffer.from(store.text));
-  return { sink, ...live.join('room', offset, epoch, format, sink) };
+interface SubscribeOptions {
+  offset?: number;
+  format?: Format;
+  /** Takes one frame, and then nothing until it resumes. */
+  isSlow?: boolean;
+  room?: string;
 }
 
-/** Lets all that was begun come to its end. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 10; turn += 1) await nextTurn();
+function subscribe(options: SubscribeOptions = {}): Subscription & { sink: ScriptedSink } {
+  const { offset = 0, format = textFormat, isSlow = false, room = 'room' } = options;
+  const sink = new ScriptedSink();
+  sink.isFull = isSlow;
+  const start = { epoch: toEpoch(Buffer.from(store.text)), offset };
+  const subscription = hub.subscribe(room, start, format, sink);
+  sink.onClose = subscription.unsubscribe;
+  return { sink, ...subscription };
+}
+
+/** Subscribes, and waits until all that there is was delivered. */
+async function subscribeAndRun(options: SubscribeOptions = {}) {
+  const subscriber = subscribe(options);
+  await runPending();
+  return subscriber;
+}
+
+/** Runs everything that waits for no timer and no gate. */
+async function runPending(): Promise<void> {
+  for (let tick = 0; tick < 10; tick += 1) await nextTick();
+}
+
+/** Changes the room's text, tells the hub, and waits until it was delivered. */
+async function change(text: string): Promise<void> {
+  store.text = text;
+  store.report();
+  await runPending();
 }
 
 function makeGate(): { gate: Promise<void>; open: () => void } {
@@ -138,366 +169,319 @@ function makeGate(): { gate: Promise<void>; open: () => void } {
   return { gate, open };
 }
 
-suite('sending', () => {
-  test('one read and one buffer serve all who stand at one place', async () => {
+suite('delivery', () => {
+  test('one read and one buffer serve all subscribers at one offset', async () => {
     store.text = 'one\ntwo\n';
-    const readers = Array.from({ length: 50 }, () => join());
-    await settle();
-    const [first] = readers[0]!.sink.frames;
-    assert.equal(String(first), 'one\ntwo\n');
-    // The first was there alone when the hub began.
-    const last = readers.at(-1)!.sink.frames[0];
-    for (const { sink } of readers.slice(1)) assert.equal(sink.frames[0], last);
-    for (const { sink } of readers) assert.equal(sink.frames.length, 1);
+    const subscribers = Array.from({ length: 50 }, () => subscribe());
+    await runPending();
+    for (const { sink } of subscribers) assert.equal(sink.text, 'one\ntwo\n');
+    // The first subscriber was alone when the hub took its snapshot; the others share a buffer.
+    const shared = subscribers[1]!.sink.frames[0];
+    for (const { sink } of subscribers.slice(1)) assert.equal(sink.frames[0], shared);
     assert.equal(store.readCount, 2);
-    store.text += 'three\n';
-    live.notify('room');
-    await settle();
-    for (const { sink } of readers) assert.equal(sink.frames[1], readers[0]!.sink.frames[1]);
+    await change('one\ntwo\nthree\n');
+    const next = subscribers[0]!.sink.frames[1];
+    for (const { sink } of subscribers) assert.equal(sink.frames[1], next);
+    assert.equal(String(next), 'three\n');
     assert.equal(store.readCount, 3);
   });
 
-  test('a room without readers is not looked at', async () => {
-    live.notify('room');
-    await settle();
-    assert.equal(store.viewCount, 0);
-    const { leave } = join();
-    await settle();
-    leave();
-    const { viewCount } = store;
-    live.notify('room');
-    await settle();
-    assert.equal(store.viewCount, viewCount);
+  test('no snapshot is taken of a room without subscribers', async () => {
+    await subscribeAndRun();
+    const { snapshotCount } = store;
+    store.report('another room');
+    await runPending();
+    assert.equal(store.snapshotCount, snapshotCount);
   });
 
-  test('a poke in the middle of a look is not lost', async () => {
-    const { sink } = join();
-    await settle();
+  test('a change that is reported during a snapshot is not lost', async () => {
+    const { sink } = await subscribeAndRun();
     const { gate, open } = makeGate();
-    store.viewGate = gate;
-    live.notify('room');
-    await nextTurn();
+    store.snapshotGate = gate;
+    store.report();
+    await nextTick();
     store.text = 'one\n';
-    live.notify('room');
+    store.report();
     open();
-    await settle();
+    await runPending();
     assert.equal(sink.text, 'one\n');
   });
 
-  test('a poke in the middle of a read is not lost', async () => {
+  test('a change that is reported during a read is not lost', async () => {
     store.text = 'one\n';
     const { gate, open } = makeGate();
     store.readGate = gate;
-    const { sink } = join();
-    await settle();
+    const { sink } = await subscribeAndRun();
     store.text += 'two\n';
-    live.notify('room');
+    store.report();
     open();
-    await settle();
+    await runPending();
     assert.equal(sink.text, 'one\ntwo\n');
   });
 
-  test('pokes without a pause keep nobody waiting', async () => {
-    const { sink } = join();
-    await settle();
+  test('a room that changes without a pause is delivered nevertheless', async () => {
+    const { sink } = await subscribeAndRun();
     store.text = 'one\n';
     for (let n = 0; n < 50; n += 1) {
       const { gate, open } = makeGate();
-      store.viewGate = gate;
-      live.notify('room');
-      await nextTurn();
-      live.notify('room');
+      store.snapshotGate = gate;
+      store.report();
+      await nextTick();
+      store.report();
       open();
-      await nextTurn();
+      await nextTick();
       if (sink.text !== '') return;
     }
-    assert.fail('it got nothing in 50 looks');
+    assert.fail('nothing was delivered from 50 snapshots');
   });
 
-  test('who joins in the middle of a look is not reset by what it finds', async () => {
+  test('a subscriber that joins during a snapshot is not reset by what the snapshot shows', async () => {
     store.text = 'one\n';
-    const first = join();
-    await settle();
+    const first = await subscribeAndRun();
     const { gate, open } = makeGate();
-    store.viewGate = gate;
-    live.notify('room');
-    await nextTurn();
+    store.snapshotGate = gate;
+    store.report();
+    await nextTick();
     store.text += 'two\n';
-    const late = join(8);
+    const second = subscribe({ offset: 8 });
     open();
-    await settle();
-    assert.equal(late.sink.text, '');
-    store.text += 'three\n';
-    live.notify('room');
-    await settle();
-    assert.equal(late.sink.text, 'three\n');
+    await runPending();
+    assert.equal(second.sink.text, '');
+    await change('one\ntwo\nthree\n');
+    assert.equal(second.sink.text, 'three\n');
     assert.equal(first.sink.text, 'one\ntwo\nthree\n');
   });
 
-  test('a room in the middle of a write is looked at again without a poke, and ever more rarely', async () => {
+  test('a room in the middle of a write is checked again unasked, at most every 16 ms', async () => {
     store.text = 'one\n';
     store.isSettled = false;
-    const { sink } = join(4);
-    await settle();
-    for (let n = 0; n < 200; n += 1) live.notify('room');
-    await settle();
-    const before = store.viewCount;
+    const { sink } = await subscribeAndRun({ offset: 4 });
+    for (let n = 0; n < 200; n += 1) store.report();
+    await runPending();
+    const before = store.snapshotCount;
     for (let ms = 0; ms < 1000; ms += 1) {
       mock.timers.tick(1);
-      await nextTurn();
+      await nextTick();
     }
-    const looks = store.viewCount - before;
-    assert.ok(looks >= 1000 / 16 - 5 && looks <= 1000 / 16 + 10, `${looks} looks in a second`);
+    const count = store.snapshotCount - before;
+    assert.ok(count >= 1000 / 16 - 5 && count <= 1000 / 16 + 10, `${count} snapshots in a second`);
     store.text += 'two\n';
     store.isSettled = true;
     mock.timers.tick(16);
-    await settle();
+    await runPending();
     assert.equal(sink.text, 'two\n');
-    const { viewCount } = store;
+    const { snapshotCount } = store;
     mock.timers.tick(5000);
-    await settle();
-    assert.equal(store.viewCount, viewCount, 'a settled room is left alone');
+    await runPending();
+    assert.equal(store.snapshotCount, snapshotCount, 'not checked once the write is over');
   });
 });
 
-suite('a slow reader', () => {
-  test('gets nothing more until it resumes, and then all of it', async () => {
+suite('a subscriber that lags', () => {
+  test('gets nothing more until it resumes, and then everything', async () => {
     store.text = 'one\n';
-    const slow = join(0, textFormat, { isFull: true });
-    const quick = join();
-    await settle();
-    for (const line of ['two\n', 'three\n']) {
-      store.text += line;
-      live.notify('room');
-      await settle();
-    }
+    const slow = await subscribeAndRun({ isSlow: true });
+    const quick = await subscribeAndRun();
+    await change('one\ntwo\n');
+    await change('one\ntwo\nthree\n');
     assert.equal(quick.sink.text, 'one\ntwo\nthree\n');
     assert.equal(slow.sink.text, 'one\n');
     slow.resume();
-    await settle();
+    await runPending();
     assert.equal(slow.sink.text, 'one\ntwo\nthree\n');
   });
 
-  test('that takes nothing for 30 to 45 s is cut off, and gets no ping before', async () => {
+  test('is cut off after 30 to 45 s in which it took nothing, and gets no ping before', async () => {
     store.text = 'one\n';
-    const slow = join(0, textFormat, { isFull: true });
-    await settle();
+    const { sink } = await subscribeAndRun({ isSlow: true });
     mock.timers.tick(30_000);
-    assert.equal(slow.sink.destroyCount, 0);
+    assert.equal(sink.destroyCount, 0);
     mock.timers.tick(15_000);
-    assert.equal(slow.sink.destroyCount, 1);
-    assert.equal(slow.sink.text, 'one\n');
+    assert.equal(sink.destroyCount, 1);
+    assert.equal(sink.text, 'one\n');
     mock.timers.tick(60_000);
-    assert.equal(slow.sink.destroyCount, 1, 'once is enough');
+    assert.equal(sink.destroyCount, 1, 'it is cut off once');
   });
 
-  test('whose stream was ended is cut off as well', async () => {
+  test('is cut off also if its stream has ended', async () => {
     store.text = 'one\n';
-    const slow = join(0, plainFormat, { isFull: true });
-    await settle();
-    store.text = 'other\n';
-    live.notify('room');
-    await settle();
-    assert.equal(slow.sink.endCount, 1);
+    const { sink } = await subscribeAndRun({ format: bareFormat, isSlow: true });
+    await change('other\n');
+    assert.equal(sink.endCount, 1);
     mock.timers.tick(45_000);
-    assert.equal(slow.sink.destroyCount, 1);
+    assert.equal(sink.destroyCount, 1);
   });
 
-  test('that takes something now and then is not cut off', async () => {
+  test('is not cut off if it takes something now and then', async () => {
     store.text = 'one\n';
-    const slow = join(0, textFormat, { isFull: true });
-    await settle();
+    const { sink, resume } = await subscribeAndRun({ isSlow: true });
     for (let n = 0; n < 10; n += 1) {
       mock.timers.tick(29_000);
-      slow.resume();
-      store.text += `${n}\n`;
-      live.notify('room');
-      await settle();
+      resume();
+      await change(`${store.text}${n}\n`);
     }
-    assert.equal(slow.sink.destroyCount, 0);
-    assert.ok(slow.sink.text.replaceAll('PING\n', '').endsWith('8\n9\n'));
+    assert.equal(sink.destroyCount, 0);
+    assert.ok(sink.text.replaceAll('PING\n', '').endsWith('8\n9\n'));
   });
 
-  test('whose room begins anew meanwhile is reset once', async () => {
+  test('is reset once, however often its room began anew meanwhile', async () => {
     store.text = 'one\ntwo\n';
-    const slow = join(0, textFormat, { isFull: true });
-    await settle();
-    for (const text of ['', 'new\n', 'newer\n', '']) {
-      store.text = text;
-      live.notify('room');
-      await settle();
-    }
+    const { sink, resume } = await subscribeAndRun({ isSlow: true });
+    for (const text of ['', 'new\n', 'newer\n', '']) await change(text);
     store.text = 'last\n';
-    slow.resume();
-    await settle();
-    assert.equal(slow.sink.text, 'one\ntwo\nRESET\nlast\n');
+    resume();
+    await runPending();
+    assert.equal(sink.text, 'one\ntwo\nRESET\nlast\n');
   });
 });
 
 suite('pings', () => {
-  test('come to each reader every 15 s, and not to all at once', async () => {
-    const readers = Array.from({ length: 150 }, () => join());
-    await settle();
-    const toCount = () => readers.reduce((sum, { sink }) => sum + sink.frames.length, 0);
+  test('each subscriber is pinged every 15 s, and not all in the same second', async () => {
+    const subscribers = Array.from({ length: 150 }, () => subscribe());
+    await runPending();
+    const countPings = () => subscribers.reduce((sum, { sink }) => sum + sink.frames.length, 0);
     for (let second = 1; second <= 30; second += 1) {
       mock.timers.tick(1000);
-      assert.equal(toCount(), second * 10);
+      assert.equal(countPings(), second * 10);
     }
-    for (const { sink } of readers) assert.equal(sink.text, 'PING\nPING\n');
+    for (const { sink } of subscribers) assert.equal(sink.text, 'PING\nPING\n');
     assert.equal(PING_MS, 15_000);
   });
 
-  test('do not come to a format that has none, nor to who left', async () => {
-    const plain = join(0, plainFormat);
-    const gone = join();
-    gone.leave();
+  test('a format without pings gets none, and neither does a subscriber that left', async () => {
+    const bare = subscribe({ format: bareFormat });
+    const gone = subscribe();
+    gone.unsubscribe();
     mock.timers.tick(60_000);
-    assert.equal(plain.sink.text + gone.sink.text, '');
+    assert.equal(bare.sink.text + gone.sink.text, '');
   });
 });
 
 suite('a store that fails', () => {
-  test('is asked again, told of once, and nothing is lost', async () => {
+  test('is tried again and logged once an outage, and no line is lost', async () => {
     store.text = 'one\n';
-    const { sink } = join();
-    await settle();
-    store.failure = new ServiceError('unavailable', 'away');
+    const { sink } = await subscribeAndRun();
+    store.snapshotFailure = new ServiceError('unavailable', 'away');
     store.text += 'two\n';
-    live.notify('room');
+    store.report();
     for (let n = 0; n < 100; n += 1) {
       mock.timers.tick(100);
-      await settle();
+      await runPending();
     }
     assert.equal(logged.length, 1);
     assert.match(logged[0]!, /away/);
-    assert.ok(store.viewCount >= 10 && store.viewCount < 30, `${store.viewCount} looks in 10 s`);
-    store.failure = undefined;
+    const { snapshotCount } = store;
+    assert.ok(snapshotCount >= 10 && snapshotCount < 30, `${snapshotCount} tries in 10 s`);
+    store.snapshotFailure = undefined;
     mock.timers.tick(1000);
-    await settle();
+    await runPending();
     assert.equal(sink.text, 'one\ntwo\n');
-    store.failure = new ServiceError('unavailable', 'away again');
-    live.notify('room');
-    await settle();
-    assert.equal(logged.length, 2, 'the next time is told again');
+    store.snapshotFailure = new ServiceError('unavailable', 'away again');
+    store.report();
+    await runPending();
+    assert.equal(logged.length, 2, 'the next outage is logged too');
   });
 
-  test('in the middle of a read sends nothing of it, and all of it later', async () => {
+  test('sends nothing of a read that failed, and all of it later', async () => {
     store.text = 'one\ntwo\n';
     store.readFailure = new ServiceError('unavailable', 'cut');
-    const { sink } = join();
-    await settle();
+    const { sink } = await subscribeAndRun();
     assert.equal(sink.text, '');
     store.readFailure = undefined;
     mock.timers.tick(1000);
-    await settle();
+    await runPending();
     assert.equal(sink.text, 'one\ntwo\n');
   });
 });
 
 suite('the end of a stream', () => {
-  test('of a format without reset is its last word', async () => {
+  test('a stream whose format has no reset ends when its room begins anew', async () => {
     store.text = 'one\n';
-    const plain = join(0, plainFormat);
-    await settle();
-    store.text = 'other\n';
-    for (let n = 0; n < 3; n += 1) {
-      live.notify('room');
-      await settle();
-    }
-    assert.deepEqual([plain.sink.text, plain.sink.endCount], ['one\n', 1]);
+    const { sink } = await subscribeAndRun({ format: bareFormat });
+    for (let n = 0; n < 3; n += 1) await change('other\n');
+    assert.deepEqual([sink.text, sink.endCount], ['one\n', 1]);
   });
 
-  test('by its client in the middle of a read leaves the others alone', async () => {
+  test('a client that leaves during a read does not disturb the others', async () => {
     store.text = 'one\n';
     const { gate, open } = makeGate();
-    const stays = join(4);
-    await settle();
+    const stays = await subscribeAndRun({ offset: 4 });
     store.readGate = gate;
-    const goes = join();
-    await settle();
-    goes.leave();
+    const goes = await subscribeAndRun();
     goes.sink.destroy();
     open();
-    store.text += 'two\n';
-    live.notify('room');
-    await settle();
+    await change('one\ntwo\n');
     assert.equal(goes.sink.text, '');
     assert.equal(stays.sink.text, 'two\n');
-    assert.equal(live.subscriberCount, 1);
+    assert.equal(hub.subscriberCount, 1);
   });
 
-  test('of the last reader ends the watch, and the next reader begins it again', async () => {
-    const one = join();
-    const other = join();
-    await settle();
+  test('the store is watched exactly while there are subscribers', async () => {
+    const one = subscribe();
+    const other = subscribe({ room: 'another room' });
+    await runPending();
     assert.equal(store.watchCount, 1);
-    one.leave();
+    one.unsubscribe();
     assert.equal(store.watchCount, 1);
-    other.leave();
-    other.leave();
+    other.unsubscribe();
+    other.unsubscribe();
     assert.equal(store.watchCount, 0);
-    const next = join();
+    const next = subscribe();
     assert.equal(store.watchCount, 1);
-    next.leave();
-    assert.deepEqual([store.watchCount, live.subscriberCount], [0, 0]);
+    next.unsubscribe();
+    assert.deepEqual([store.watchCount, hub.subscriberCount], [0, 0]);
   });
 });
 
 suite('a drain', () => {
-  test('ends every stream once, behind what was there, and no late poke writes behind it', async () => {
-    const readers = [join(), join(0, plainFormat)];
-    await settle();
+  test('ends every stream once, after what was there, and nothing is written after the end', async () => {
+    const subscribers = [subscribe(), subscribe({ format: bareFormat })];
+    await runPending();
     store.text = 'one\n';
-    live.close();
-    await settle();
-    store.text += 'two\n';
-    live.notify('room');
-    await settle();
-    for (const { sink } of readers) assert.deepEqual([sink.text, sink.endCount], ['one\n', 1]);
+    hub.close();
+    await runPending();
+    await change('one\ntwo\n');
+    for (const { sink } of subscribers) assert.deepEqual([sink.text, sink.endCount], ['one\n', 1]);
   });
 
-  test('ends a reader that lags at once: it goes on elsewhere', async () => {
+  test('ends a subscriber that lags at once, as it can resume on another replica', async () => {
     store.text = 'one\n';
-    const slow = join(0, textFormat, { isFull: true });
-    await settle();
-    live.close();
-    await settle();
-    assert.equal(slow.sink.endCount, 1);
+    const { sink } = await subscribeAndRun({ isSlow: true });
+    hub.close();
+    await runPending();
+    assert.equal(sink.endCount, 1);
   });
 
-  test('ends a reader in the middle of a long way behind the piece that is on its way', async () => {
+  test('ends a subscriber that is far behind after the frame that is being made', async () => {
     store.text = 'x'.repeat(99).concat('\n').repeat(3000);
     const { gate, open } = makeGate();
     store.readGate = gate;
-    const slow = join(0, textFormat, { isFull: true });
-    await settle();
-    live.close();
-    assert.equal(slow.sink.endCount, 0);
+    const { sink } = await subscribeAndRun({ isSlow: true });
+    hub.close();
+    assert.equal(sink.endCount, 0);
     open();
-    await settle();
-    assert.deepEqual([slow.sink.frames.length, slow.sink.endCount], [1, 1]);
+    await runPending();
+    assert.deepEqual([sink.frames.length, sink.endCount], [1, 1]);
   });
 
-  test('lets who joins have what there is, however slowly it takes it, and ends it then', async () => {
+  test('ends a subscriber that joins during it once it has everything, however slow it is', async () => {
     store.text = 'x'.repeat(99).concat('\n').repeat(3000);
-    live.close();
-    const late = join(0, textFormat, { isFull: true });
-    await settle();
-    for (let n = 0; n < 100 && late.sink.endCount === 0; n += 1) {
-      late.resume();
-      await settle();
+    hub.close();
+    const { sink, resume } = await subscribeAndRun({ isSlow: true });
+    for (let n = 0; n < 100 && sink.endCount === 0; n += 1) {
+      resume();
+      await runPending();
     }
-    assert.equal(late.sink.text, store.text);
-    assert.ok(late.sink.frames.length > 3, 'it took several pieces');
-    assert.equal(late.sink.endCount, 1);
+    assert.equal(sink.text, store.text);
+    assert.ok(sink.frames.length > 3, 'it took several frames');
+    assert.equal(sink.endCount, 1);
   });
 
-  test('ends streams whose store is away', async () => {
-    const { sink } = join();
-    await settle();
-    store.failure = new ServiceError('unavailable', 'away');
-    live.close();
-    await settle();
+  test('ends streams whose store fails', async () => {
+    const { sink } = await subscribeAndRun();
+    store.snapshotFailure = new ServiceError('unavailable', 'away');
+    hub.close();
+    await runPending();
     assert.equal(sink.endCount, 1);
   });
 });

@@ -46,7 +46,7 @@ function readEvents(bytes: Buffer): SeenEvent[] {
 }
 
 function toEventTexts(text: Buffer | string, offset = 0): SeenEvent[] {
-  return readEvents(unchunk(toEventFormat(true).lines(Buffer.from(text), offset, epoch)));
+  return readEvents(unchunk(toEventFormat(true).frameLines(Buffer.from(text), offset, epoch)));
 }
 
 suite('lines as events', () => {
@@ -125,15 +125,15 @@ suite('lines as events', () => {
 suite('a frame', () => {
   test('without chunks is the same bytes without sizes', () => {
     const text = Buffer.from('one\r\ntwo \u05e9\n');
-    const bare = toEventFormat(false).lines(text, 5, epoch);
-    assert.deepEqual(unchunk(toEventFormat(true).lines(text, 5, epoch)), bare);
-    assert.deepEqual(toTextFormat(false).lines(text, 5, epoch), text);
-    assert.deepEqual(unchunk(toTextFormat(true).lines(text, 5, epoch)), text);
+    const bare = toEventFormat(false).frameLines(text, 5, epoch);
+    assert.deepEqual(unchunk(toEventFormat(true).frameLines(text, 5, epoch)), bare);
+    assert.deepEqual(toTextFormat(false).frameLines(text, 5, epoch), text);
+    assert.deepEqual(unchunk(toTextFormat(true).frameLines(text, 5, epoch)), text);
   });
 
   test('of text has every byte as it is', () => {
     const text = Buffer.from([0xff, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x0a]);
-    assert.deepEqual(unchunk(toTextFormat(true).lines(text, 0, epoch)), text);
+    assert.deepEqual(unchunk(toTextFormat(true).frameLines(text, 0, epoch)), text);
   });
 
   test('of reset and ping carries data, or a browser would drop it, and no id', () => {

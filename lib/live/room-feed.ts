@@ -1,0 +1,146 @@
+/** Delivers the new lines of one room to its subscribers. */
+import type { Log } from '../ops/log.ts';
+import { readLines } from '../room/line-reader.ts';
+import type { Snapshot, Store } from '../store/store.ts';
+import type { Format, Subscriber } from './subscriber.ts';
+
+/** The shortest and the longest delay between two tries; it doubles from one try to the next. */
+type Delays = readonly [shortestMs: number, longestMs: number];
+
+/** While somebody writes to the room: the end of a write is not always reported. */
+const WRITING_DELAYS: Delays = [2, 16];
+
+/** While the store fails. */
+const FAILURE_DELAYS: Delays = [20, 1000];
+
+/** The subscribers of one room. */
+export class RoomFeed {
+  readonly subscribers = new Set<Subscriber>();
+  readonly #room: string;
+  readonly #store: Store;
+  readonly #log: Log;
+  #isNotified = false;
+  #isDelivering = false;
+  #isFailing = false;
+  #isClosing = false;
+  #delayMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(room: string, store: Store, log: Log) {
+    this.#room = room;
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** Delivers what is new: the room may have changed, or a subscriber takes frames. */
+  notify(): void {
+    this.#delayMs = 0;
+    void this.#deliverUntilQuiet();
+  }
+
+  /** Ends every stream once what is new was delivered, now and from now on. */
+  close(): void {
+    this.#isClosing = true;
+    this.notify();
+  }
+
+  /** Cancels a delivery that waits for its time. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Delivers until there was no notice meanwhile. Only one run is under way at any time. */
+  async #deliverUntilQuiet(): Promise<void> {
+    this.#isNotified = true;
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    try {
+      while (this.#isNotified && this.subscribers.size > 0) {
+        this.#isNotified = false;
+        await this.#deliver();
+      }
+      this.#isFailing = false;
+    } catch (error) {
+      // Logged once an outage, however often the store is tried.
+      const fields = { room: this.#room, error };
+      if (!this.#isFailing) this.#log.warn('live streams wait: their room cannot be read', fields);
+      this.#isFailing = true;
+      this.#deliverLater(FAILURE_DELAYS);
+    } finally {
+      this.#isDelivering = false;
+    }
+    if (this.#isClosing) this.#endStreams();
+  }
+
+  #deliverLater([shortestMs, longestMs]: Delays): void {
+    this.#delayMs = Math.min(longestMs, Math.max(shortestMs, this.#delayMs * 2));
+    clearTimeout(this.#timer);
+    if (this.subscribers.size === 0) return;
+    this.#timer = setTimeout(() => void this.#deliverUntilQuiet(), this.#delayMs).unref();
+  }
+
+  async #deliver(): Promise<void> {
+    // A subscriber that joins during the snapshot may know a later state than the snapshot has. It
+    // takes part in the next delivery.
+    const subscribers = [...this.subscribers];
+    const snapshot = await this.#store.snapshot(this.#room);
+    if (snapshot.isSettled) this.#delayMs = 0;
+    else this.#deliverLater(WRITING_DELAYS);
+    for (const subscriber of subscribers) {
+      if (subscriber.isStale(snapshot.epoch, snapshot.completeBytes)) subscriber.reset();
+    }
+    // Send from this snapshot at least once, so that notices without a pause keep nobody waiting.
+    do {
+      const groups = groupByOffset(subscribers, snapshot.completeBytes);
+      if (groups.size === 0) return;
+      for (const [offset, group] of groups) await sendLines(snapshot, offset, group);
+    } while (!this.#isNotified);
+  }
+
+  #endStreams(): void {
+    for (const subscriber of this.subscribers) {
+      // A lagging reader resumes on another replica. One that joined during the drain was already
+      // sent here, so serve it first.
+      if (!subscriber.isBlocked || !subscriber.joinedDuringDrain) subscriber.end();
+    }
+  }
+}
+
+/** Groups the subscribers that can be sent a line, by their offsets. */
+function groupByOffset(
+  subscribers: readonly Subscriber[],
+  completeBytes: number,
+): Map<number, Subscriber[]> {
+  const groups = new Map<number, Subscriber[]>();
+  for (const subscriber of subscribers) {
+    if (!subscriber.isReady || subscriber.offset >= completeBytes) continue;
+    const group = groups.get(subscriber.offset);
+    if (group === undefined) groups.set(subscriber.offset, [subscriber]);
+    else group.push(subscriber);
+  }
+  return groups;
+}
+
+/** Reads the next lines once and sends them to all subscribers at this offset. */
+async function sendLines(
+  snapshot: Snapshot,
+  offset: number,
+  group: readonly Subscriber[],
+): Promise<void> {
+  const lines = await readLines(snapshot, offset);
+  const frames = new Map<Format, Buffer>();
+  for (const subscriber of group) {
+    if (lines === undefined) {
+      subscriber.reset();
+      continue;
+    }
+    let frame = frames.get(subscriber.format);
+    if (frame === undefined) {
+      // Counted from the end, as a note that replaces a long line is shorter than the line.
+      const start = lines.end - lines.text.length;
+      frame = subscriber.format.frameLines(lines.text, start, snapshot.epoch);
+      frames.set(subscriber.format, frame);
+    }
+    subscriber.send(frame, { epoch: snapshot.epoch, offset: lines.end });
+  }
+}
