@@ -35,6 +35,23 @@ export function mustRun(command, args, options = {}) {
   if (code !== 0) process.exit(code);
 }
 
+/** Compiles the tests, with the sources that they import, into .build/. */
+export function compileTests() {
+  removeStaleOutputs();
+  mustRun(process.execPath, [programOf('tsc'), '-p', 'test']);
+}
+
+/** Removes compiled files whose source is gone: they would still run as tests. */
+function removeStaleOutputs() {
+  for (const path of listFiles('.build')) {
+    const source = path.replace(/^\.build\//, '').replace(/\.js$/, '.ts');
+    if (!path.endsWith('.js') || existsSync(join(root, source))) continue;
+    remove(path);
+    // It lists the removed file as up to date.
+    remove('.build/tsconfig.tsbuildinfo');
+  }
+}
+
 /** The path of a package's program, to be run by the Node that runs this script. */
 export function programOf(name) {
   const programs = { tsc: 'typescript/bin/tsc', biome: '@biomejs/biome/bin/biome' };

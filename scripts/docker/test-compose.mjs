@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { build } from '../build.mjs';
-import { fail, installPackages, listFiles, mustRun, programOf, root, run } from '../lib.mjs';
+import { compileTests, fail, installPackages, listFiles, mustRun, root, run } from '../lib.mjs';
 
 const project = 'chat-test';
 const suiteTimeoutMs = 900_000;
@@ -17,7 +17,7 @@ const args = process.argv.slice(2);
 if (args[0] === inEngine) process.exit(await runSuites(args.slice(1)));
 installPackages();
 build();
-mustRun(process.execPath, [programOf('tsc'), '-p', 'test']);
+compileTests();
 const engine = join(root, 'scripts', 'docker', 'with-engine.sh');
 process.exit(run('bash', [engine, process.execPath, process.argv[1], inEngine, ...args]));
 

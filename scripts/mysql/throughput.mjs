@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import mysql from 'mysql2/promise';
 import { build } from '../build.mjs';
-import { installPackages, mustRun, programOf } from '../lib.mjs';
+import { compileTests, installPackages } from '../lib.mjs';
 
 const clientCount = 64;
 const roundMs = Number(process.env.ROUND_MS || 4000);
@@ -14,7 +14,7 @@ const roundCount = Number(process.env.ROUNDS || 5);
 
 installPackages();
 build();
-mustRun(process.execPath, [programOf('tsc'), '-p', 'test']);
+compileTests();
 const built = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.build', 'test');
 const { startDatabase } = await import(join(built, 'mysql', 'database.js'));
 const { startServer } = await import(join(built, 'support', 'server.js'));

@@ -13,6 +13,8 @@ type Rule = (files: rules.Files) => string[];
 const doc = '/** What it is. */\n';
 const longBody = '  step();\n'.repeat(60);
 
+const folderHeader = '/**\n * What a room is. It reads nothing.\n * The store keeps it.\n */\n';
+
 interface Example {
   rule: Rule;
   /** Each is caught, exactly once. */
@@ -40,6 +42,20 @@ const examples: Record<string, Example> = {
       'lib/a.ts': `function run(): void {\n${'  step();\n'.repeat(58)}}\n`,
       'lib/b.ts': `if (\n  a\n) {\n${longBody}}\nexport class A {\n${longBody}}\n`,
       'bench/a.ts': `function run(): void {\n${longBody}}\n`,
+    },
+  },
+  'every folder in lib/ has a face that says what it is for': {
+    rule: rules.findFacelessFolders,
+    bad: [
+      { 'lib/new/a.ts': folderHeader },
+      { 'lib/room/name.ts': folderHeader },
+      { 'lib/room/message.ts': "import './name.ts';\n" },
+      { 'lib/room/message.ts': '/** Messages. */\n' },
+    ],
+    good: {
+      'lib/room/message.ts': folderHeader,
+      'lib/room/name.ts': '',
+      'lib/errors.ts': '',
     },
   },
   'imports run one way': {
@@ -83,8 +99,8 @@ const examples: Record<string, Example> = {
     bad: [{ 'lib/a.ts': "import './b.ts';\n", 'lib/b.ts': "import './a.ts';\n" }],
     good: { 'lib/a.ts': "import './b.ts';\nimport './c.ts';\n", 'lib/b.ts': "import './c.ts';\n" },
   },
-  'no file in lib/ is dead': {
-    rule: rules.findDeadFiles,
+  'every file in lib/ is used': {
+    rule: rules.findUnusedFiles,
     bad: [
       { 'server.ts': "import './lib/a.ts';\n", 'lib/a.ts': '', 'lib/b.ts': "import './a.ts';" },
     ],

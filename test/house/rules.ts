@@ -58,6 +58,40 @@ function findFunctionStart(lines: string[], index: number): number | undefined {
   return undefined;
 }
 
+/** The face of each folder below lib/: the file to read first. */
+export const faces: Readonly<Record<string, string>> = {
+  cli: 'cli.ts',
+  config: 'config.ts',
+  disk: 'disk.ts',
+  http: 'app.ts',
+  'http/request': 'form.ts',
+  'http/response': 'reply.ts',
+  'http/routes': 'get-room.ts',
+  live: 'hub.ts',
+  lock: 'lock.ts',
+  migrate: 'migrate.ts',
+  ops: 'log.ts',
+  room: 'message.ts',
+  store: 'store.ts',
+  'store/folder': 'folder-store.ts',
+  'store/mysql': 'mysql-store.ts',
+};
+
+/** Every folder below lib/ has a face, which begins with a comment of a few sentences. */
+export function findFacelessFolders(files: Files): string[] {
+  const paths = [...files.keys()].filter((path) => /^lib\/.+\//.test(path));
+  const folders = new Set(paths.map((path) => path.slice('lib/'.length, path.lastIndexOf('/'))));
+  return [...folders].flatMap((folder) => {
+    const face = faces[folder];
+    if (face === undefined) return [`lib/${folder} has no face in the table`];
+    const text = files.get(`lib/${folder}/${face}`);
+    if (text === undefined) return [`lib/${folder} has no ${face}, its face`];
+    const header = /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '';
+    const isTold = (header.match(/[.:;](?=\s)/g) ?? []).length >= 2;
+    return isTold ? [] : [`lib/${folder}/${face} does not say what its folder is for`];
+  });
+}
+
 /**
  * Who may import whom, below lib/. A row is a file or a folder without the folders in it that have a row
  * of their own; the first that fits counts. `server.ts` starts everything, so it may import all.
@@ -164,7 +198,7 @@ export function findImportCircles(files: Files): string[] {
 }
 
 /** Every file of lib/ is reached from server.ts. */
-export function findDeadFiles(files: Files): string[] {
+export function findUnusedFiles(files: Files): string[] {
   const reached = new Set<string>();
   const visit = (path: string) => {
     if (reached.has(path)) return;
@@ -263,14 +297,15 @@ interface Manifest {
   peerDependenciesMeta?: Record<string, { optional?: boolean }>;
 }
 
+/** Applies a rule for one file to every file whose path matches. */
 function eachSource(
   files: Files,
   where: RegExp,
-  look: (path: string, text: string) => string[],
+  rule: (path: string, text: string) => string[],
 ): string[] {
   return [...files]
     .filter(([path]) => where.test(path))
-    .flatMap(([path, text]) => look(path, text));
+    .flatMap(([path, text]) => rule(path, text));
 }
 
 function stripComments(text: string): string {
