@@ -8,7 +8,7 @@ export function check() {
   const codes = [run(process.execPath, [programOf('biome'), 'check', root])];
   codes.push(run(process.execPath, [programOf('tsc'), '-p', '.', '--noEmit']));
   if (listFiles('static').some((path) => path.endsWith('.js'))) {
-    codes.push(run(process.execPath, [programOf('tsc'), '-p', 'static']));
+    codes.push(run(process.execPath, [programOf('tsc'), '-p', 'scripts/static.tsconfig.json']));
   }
   return codes.every((code) => code === 0);
 }

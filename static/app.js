@@ -1,66 +1,60 @@
 import { byId, on, toast } from './lib/dom.js';
-import { offsetOf, room, textPath } from './model/address.js';
-import { clock } from './model/clock.js';
-import { composer } from './panels/composer.js';
-import { connection } from './sync/connection.js';
-import './panels/finder.js';
-import { identity } from './panels/identity.js';
 import './messages/keys.js';
+import { pending } from './messages/pending.js';
 import { rows } from './messages/rows.js';
-import { scroll } from './messages/scroll.js';
 import { unread } from './messages/unread.js';
-import { view } from './messages/view.js';
+import { messageWindow } from './messages/window.js';
+import { clock } from './model/clock.js';
+import { parseOffset } from './model/cursor.js';
+import { identity } from './model/identity.js';
 import { parseLine } from './model/line.js';
-import { notifier } from './panels/notify.js';
+import { chatPath, room } from './model/room.js';
+import { servers } from './model/servers.js';
+import { visits } from './model/visits.js';
+import { composer } from './panels/composer.js';
+import './panels/finder.js';
+import './panels/identity.js';
+import { notifications } from './panels/notifications.js';
 import { rooms } from './panels/rooms.js';
-import { servers } from './panels/servers.js';
+import { serversPanel } from './panels/servers.js';
+import { connection } from './sync/connection.js';
 import { log } from './sync/log.js';
 import { outbox } from './sync/outbox.js';
 
-/** The page of one room: introduces its parts to each other. */
+/** The page of one room: it connects the parts, each of which knows only those below it. */
 
 const scroller = byId('scroller');
 const intro = byId('intro');
 const status = byId('status');
-const readBefore = rooms.enter();
 const LABELS = {
 	connecting: 'Connecting…',
 	live: 'Live',
 	polling: 'Polling',
 	offline: 'No connection, retrying…',
 };
-let isOpened = false;
+const readBefore = visits.enter();
 
-outbox.takeBack = (message) => composer.takeBack(message);
-
-composer.send = async (message) => {
-	outbox.add(identity.name, message);
-	rows.divide();
-	if (!view.isAtTail) await log.openTail().catch(() => {});
-	scroll.toBottom();
-};
-
-log.arrived = (lines, fromTab) => {
-	if (!fromTab) connection.tabs.say({ epoch: log.cursor.epoch, lines });
-	outbox.settle(lines);
-	const others = lines.filter((line) => parseLine(line.text).name !== identity.name);
-	unread.add(others);
-	notifier.tell(others);
-	view.changed();
-};
-
-// Says where the room begins, and that it is empty where it is.
-view.changed = () => {
-	const isEmpty = !log.cursor.offset && !rows.stump;
-	intro.dataset.state = isEmpty ? 'empty' : view.from === 0 ? 'begin' : 'middle';
+/** Shows where the room begins, or that it is empty. */
+function showIntro() {
+	const isEmpty = !log.cursor.offset && !rows.unterminated;
+	intro.dataset.state = isEmpty ? 'empty' : messageWindow.start === 0 ? 'begin' : 'middle';
 	scroller.setAttribute('aria-busy', 'false');
-	if (isOpened) return;
-	isOpened = true;
+}
+
+/** Shows what is new since the last visit, and sends what that left. */
+function startReading() {
 	const { epoch, offset } = log.cursor;
 	if (readBefore?.epoch === epoch && readBefore.offset < offset) rows.divide(readBefore.offset);
-	unread.look();
+	unread.update();
 	void outbox.restore();
-};
+}
+
+/** Announces what others wrote. @param {import('./model/line.js').Line[]} lines */
+function announce(lines) {
+	const others = lines.filter((line) => parseLine(line.text).name !== identity.name);
+	unread.add(others);
+	notifications.show(others);
+}
 
 function showStatus() {
 	const { state, server, reason } = connection.status;
@@ -70,22 +64,20 @@ function showStatus() {
 	if (!log.isOpen && state === 'offline') intro.dataset.state = 'failed';
 }
 
-/** Shows the message the address leads to. */
+/** Shows the message that the address leads to. */
 async function goToAddress() {
-	const offset = offsetOf(location.hash);
+	const offset = parseOffset(location.hash);
 	if (offset === undefined) return;
-	if (!rows.find(offset)) await log.openAt(offset);
-	const row = rows.find(offset);
+	const element = await messageWindow.showLine(offset);
 	for (const old of document.querySelectorAll('.target')) old.classList.remove('target');
-	if (!row) return toast('That message is not in this room, or not any more.');
-	row.element.classList.add('target');
-	scroll.toElement(row.element);
+	element?.classList.add('target');
+	if (!element) toast('That message is not in this room, or not any more.');
 }
 
-/** Goes to messages without leaving; copies the links at them. @param {MouseEvent} event */
-async function follow(event) {
+/** Follows a link to a message within the page, and copies it. @param {MouseEvent} event */
+async function followLink(event) {
 	const link = event.target instanceof Element ? event.target.closest('a') : null;
-	if (!link || offsetOf(link.hash) === undefined) return;
+	if (!link || parseOffset(link.hash) === undefined) return;
 	if (event.ctrlKey || event.metaKey || event.shiftKey) return;
 	event.preventDefault();
 	history.pushState(null, '', link.hash);
@@ -101,26 +93,43 @@ function openSide(isOpen) {
 	byId('menu').setAttribute('aria-expanded', String(isOpen));
 }
 
-function rebuild() {
+function rebuildRows() {
 	const { scrollTop } = scroller;
 	rows.rebuild();
 	scroller.scrollTop = scrollTop;
 }
 
-document.title = room;
-for (const place of document.querySelectorAll('.room-name')) place.textContent = room;
-const save = byId('save', HTMLAnchorElement);
-save.href = textPath();
-save.download = `${room}.txt`;
+function nameRoom() {
+	document.title = room;
+	for (const element of document.querySelectorAll('.room-name')) element.textContent = room;
+	const save = byId('save', HTMLAnchorElement);
+	save.href = chatPath();
+	save.download = `${room}.txt`;
+}
+
+intro.dataset.state = 'opening';
+nameRoom();
+on(messageWindow, 'change', showIntro);
+log.addEventListener('open', startReading, { once: true });
+on(log, 'lines', ({ detail }) => announce(detail.lines));
+on(log, 'gap', ({ detail: { range, from } }) => {
+	announce(range.lines.filter((/** @type {{ start: number }} */ line) => line.start >= from));
+});
+on(pending, 'edit', ({ detail }) => composer.takeBack(detail));
+on(composer, 'send', async ({ detail: message }) => {
+	outbox.add(identity.name, message);
+	rows.divide();
+	await messageWindow.showLatest();
+});
 on(byId('menu'), 'click', () => openSide(true));
 on(byId('shade'), 'click', () => openSide(false));
 on(window, 'keydown', (event) => event.key === 'Escape' && openSide(false));
 on(window, 'popstate', () => goToAddress().catch(() => {}));
-on(document, 'click', follow);
+on(document, 'click', followLink);
 on(connection, 'change', showStatus);
-on(clock, 'change', rebuild);
+on(clock, 'change', rebuildRows);
 on(identity, 'change', () => {
-	rebuild();
+	rebuildRows();
 	composer.focus();
 });
 showStatus();
@@ -128,5 +137,5 @@ showStatus();
 if (matchMedia('(hover: hover)').matches) byId(identity.name ? 'message' : 'name').focus();
 await goToAddress().catch(() => {});
 connection.start();
-void servers.lookUpPage();
+void serversPanel.findPageServer();
 void rooms.watch();

@@ -1,4 +1,7 @@
-/** How the page touches its document. Nothing here takes markup: text stays text. */
+/**
+ * lib/ knows nothing of chat: the document, time, storage and events, as every part uses them. This
+ * file touches the document. Nothing here takes markup, so text stays text.
+ */
 
 /**
  * An element of index.html.
@@ -13,6 +16,7 @@ export function byId(id, type) {
 }
 
 /**
+ * Makes an element.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag @param {Record<string, string>} attributes @param {...(Node | string)} children
  */
@@ -23,12 +27,16 @@ export function make(tag, attributes, ...children) {
 	return element;
 }
 
-/** @param {EventTarget} target @param {string} types one or some @param {(event: any) => void} act */
+/**
+ * Listens to events.
+ * @param {EventTarget} target @param {string} types one or several, with spaces between
+ * @param {(event: any) => void} act
+ */
 export function on(target, types, act) {
 	for (const type of types.split(' ')) target.addEventListener(type, act);
 }
 
-/** Does something on submit, in place of the browser. @param {string} id @param {() => void} act */
+/** Handles a form’s submit, so that the browser doesn’t. @param {string} id @param {() => void} act */
 export function onSubmit(id, act) {
 	on(byId(id), 'submit', (event) => {
 		event.preventDefault();
@@ -36,7 +44,7 @@ export function onSubmit(id, act) {
 	});
 }
 
-/** Says what is wrong with a field. @param {HTMLElement} input @param {string} fault or none */
+/** Says what is wrong with a field. @param {HTMLElement} input @param {string} fault or '' */
 export function showFault(input, fault) {
 	byId(`${input.id}-fault`).textContent = fault;
 	input.setAttribute('aria-invalid', String(Boolean(fault)));
@@ -46,29 +54,10 @@ export function showFault(input, fault) {
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let hiding;
 
-/** Says a short thing, to screen readers as well. @param {string} text */
+/** Shows a short text for a while, to screen readers as well. @param {string} text */
 export function toast(text) {
-	const place = byId('toast');
-	place.textContent = text;
+	const element = byId('toast');
+	element.textContent = text;
 	clearTimeout(hiding);
-	hiding = setTimeout(() => place.replaceChildren(), 4000);
-}
-
-export const FOREVER_MS = 2 ** 31 - 1;
-
-/**
- * @param {number} ms @param {AbortSignal} [signal] cuts it short
- * @returns {Promise<void>}
- */
-export function pause(ms, signal) {
-	return new Promise((resolve) => {
-		const done = () => {
-			clearTimeout(timer);
-			signal?.removeEventListener('abort', done);
-			resolve();
-		};
-		const timer = setTimeout(done, ms);
-		signal?.addEventListener('abort', done);
-		if (signal?.aborted) done();
-	});
+	hiding = setTimeout(() => element.replaceChildren(), 4000);
 }

@@ -1,5 +1,5 @@
-/** What the page remembers, as JSON. A browser that refuses storage costs the memory, no more. */
-class Memory {
+/** Values that outlive the page, as JSON. Where the browser refuses storage, nothing is kept. */
+class Store {
 	#area;
 
 	/** @param {'localStorage' | 'sessionStorage'} area */
@@ -28,7 +28,7 @@ class Memory {
 	}
 }
 
-/** Shared by all tabs. */
-export const memory = new Memory('localStorage');
-/** This tab's own, through reloads. */
-export const tabMemory = new Memory('sessionStorage');
+/** What all tabs share. */
+export const shared = new Store('localStorage');
+/** What belongs to this tab alone, through reloads. */
+export const tabStore = new Store('sessionStorage');

@@ -8,9 +8,9 @@ on(scroller, 'keydown', (event) => {
 	const step = { ArrowUp: -1, ArrowDown: 1 }[String(event.key)];
 	const links = [...scroller.querySelectorAll('a.time')];
 	const { bottom } = scroller.getBoundingClientRect();
-	const at = links.indexOf(/** @type {Element} */ (event.target));
+	const index = links.indexOf(/** @type {Element} */ (event.target));
 	const last = links.findLast((link) => link.getBoundingClientRect().bottom <= bottom);
-	const next = at < 0 ? last : links[at + (step ?? 0)];
+	const next = index < 0 ? last : links[index + (step ?? 0)];
 	if (!step || event.altKey || !(next instanceof HTMLElement)) return;
 	event.preventDefault();
 	next.focus({ preventScroll: true });

@@ -1,31 +1,41 @@
 import { make } from '../lib/dom.js';
 import { clock } from '../model/clock.js';
-import { hueOf, parseLine } from '../model/line.js';
-import { identity } from '../panels/identity.js';
+import { getHue, identity } from '../model/identity.js';
+import { parseLine } from '../model/line.js';
 import { markerOf, renderMessage } from './text.js';
 
 /**
  * @import { Line } from '../model/line.js'
  * @typedef {{ line: Line, element: HTMLElement, name: string, date?: Date, lastDate?: Date }} Row
- *   `lastDate`: its own or the nearest before
+ *   `lastDate`: the row's date, or that of the nearest row before it that has one
  */
 
-/** So near each other, lines of one person stand under one name. */
+/** Messages of one person within this time stand under one name. */
 const GROUP_MS = 300_000;
 
 /** @param {Line} line @returns {Row} */
 export function makeRow(line) {
 	const { time, name, message } = parseLine(line.text);
-	const date = clock.toDate(time);
+	const date = clock.parse(time);
 	const attributes = { class: 'time', href: `#${line.start}`, tabindex: '-1' };
-	const link = make('a', attributes, date ? clock.render(date, time) : '#');
-	const element = makeElement(name, message, link);
+	const link = make('a', attributes, date ? renderTime(date, time) : '#');
+	const element = renderRow(name, message, link);
 	element.id = `at-${line.start}`;
 	return { line, element, name, date, lastDate: date };
 }
 
-/** What a message looks like. @param {string} name @param {string} message @param {HTMLElement} aside */
-export function makeElement(name, message, aside) {
+/** @param {Date} date @param {string} time as stored */
+function renderTime(date, time) {
+	const attributes = { datetime: date.toISOString(), title: `${time} as stored` };
+	return make('time', attributes, clock.formatTime(date));
+}
+
+/**
+ * Makes the element of a message.
+ * @param {string} name @param {string} message as stored @param {HTMLElement} aside what stands
+ *   beside the name
+ */
+export function renderRow(name, message, aside) {
 	const marker = name === identity.name ? undefined : markerOf(identity.name, true);
 	const text = make('div', { class: 'text', dir: 'auto' }, renderMessage(message, marker));
 	const [initial] = new Intl.Segmenter().segment(name.toLocaleUpperCase());
@@ -34,23 +44,23 @@ export function makeElement(name, message, aside) {
 	const element = make('div', { class: 'row' }, disc, label, aside, text);
 	element.classList.toggle('bare', !name);
 	element.classList.toggle('mentions', Boolean(text.querySelector('mark')));
-	element.style.setProperty('--hue', String(hueOf(name)));
+	element.style.setProperty('--hue', String(getHue(name)));
 	return element;
 }
 
 /**
- * Gives a row its name and its day where they differ from the row before, and says what is new.
+ * Shows a row's name and day where they differ from those of the row before, and the divider.
  * @param {Row} row @param {Row | undefined} previous @param {boolean} isFirstNew
  */
-export function joinRow(row, previous, isFirstNew) {
+export function groupRow(row, previous, isFirstNew) {
 	const { element, name, date } = row;
 	const before = previous?.lastDate;
 	row.lastDate = date ?? before;
-	const day = clock.dayOf(date);
-	const isNewDay = day !== '' && day !== clock.dayOf(before);
-	const isFar = Number(date) - Number(before) > GROUP_MS;
-	const isOther = name !== '' && (previous?.name !== name || isFar);
-	element.classList.toggle('head', isOther || isNewDay || isFirstNew);
+	const day = clock.formatDay(date);
+	const isNewDay = day !== '' && day !== clock.formatDay(before);
+	const isLater = Number(date) - Number(before) > GROUP_MS;
+	const isOtherName = name !== '' && (previous?.name !== name || isLater);
+	element.classList.toggle('head', isOtherName || isNewDay || isFirstNew);
 	for (const rule of element.querySelectorAll('.rule')) rule.remove();
 	if (isFirstNew) element.prepend(make('div', { class: 'rule divider' }, 'New'));
 	if (isNewDay) element.prepend(make('div', { class: 'rule' }, day));

@@ -1,18 +1,21 @@
 import { byId } from '../lib/dom.js';
-import { joinRow, makeRow } from './row.js';
+import { includesOffset } from '../model/line.js';
+import { groupRow, makeRow } from './row.js';
 
-/** @import { Line } from '../model/line.js' */
-/** @import { Row } from './row.js' */
+/**
+ * @import { Line } from '../model/line.js'
+ * @import { Row } from './row.js'
+ */
 
-/** The rows in the document: one run of consecutive lines, oldest first. */
+/** The rows in the document: consecutive lines, the oldest first. */
 class RowList {
-	#place = byId('rows');
+	#element = byId('rows');
 	/** @type {Row[]} */
 	#rows = [];
+	/** The offset of the first line that is new to the reader. @type {number | undefined} */
+	#newFrom;
 	/** A last line that lacks its LF, shown until the room goes on. @type {Row | undefined} */
-	stump;
-	/** Where reading stopped. @type {number | undefined} */
-	dividerAt;
+	unterminated;
 
 	get count() {
 		return this.#rows.length;
@@ -26,76 +29,77 @@ class RowList {
 		return this.#rows.at(-1)?.line;
 	}
 
-	/** @param {Line[]} lines these and no others */
+	/** Shows these lines and no others. @param {Line[]} lines */
 	show(lines) {
 		this.#rows = [];
-		this.#place.replaceChildren();
+		this.#element.replaceChildren();
 		this.append(lines);
 	}
 
 	/** @param {Line[]} lines those after the last */
 	append(lines) {
-		this.showStump();
+		this.showUnterminated();
 		const added = lines.map(makeRow);
 		const { count } = this;
 		this.#rows.push(...added);
-		this.#join(count, this.count);
-		this.#place.append(...added.map((row) => row.element));
+		this.#group(count, this.count);
+		this.#element.append(...added.map((row) => row.element));
 	}
 
 	/** @param {Line[]} lines those before the first */
 	prepend(lines) {
 		const added = lines.map(makeRow);
 		this.#rows.unshift(...added);
-		this.#join(0, added.length + 1);
-		this.#place.prepend(...added.map((row) => row.element));
+		this.#group(0, added.length + 1);
+		this.#element.prepend(...added.map((row) => row.element));
 	}
 
-	/** @param {number} count if more than none */
+	/** @param {number} count none where it is negative */
 	dropFirst(count) {
 		for (const row of this.#rows.splice(0, Math.max(0, count))) row.element.remove();
-		this.#join(0, 1);
+		this.#group(0, 1);
 	}
 
-	/** @param {number} count if more than none */
+	/** @param {number} count none where it is negative */
 	dropLast(count) {
-		this.showStump();
+		this.showUnterminated();
 		for (const row of this.#rows.splice(this.count - Math.max(0, count))) row.element.remove();
 	}
 
-	/** @param {Line} [line] */
-	showStump(line) {
-		this.stump?.element.remove();
-		this.stump = line && makeRow(line);
-		if (!this.stump) return;
-		joinRow(this.stump, this.#rows.at(-1), false);
-		this.#place.append(this.stump.element);
+	/** Shows a last line without LF, or none. @param {Line} [line] */
+	showUnterminated(line) {
+		this.unterminated?.element.remove();
+		this.unterminated = line && makeRow(line);
+		if (!this.unterminated) return;
+		groupRow(this.unterminated, this.#rows.at(-1), false);
+		this.#element.append(this.unterminated.element);
 	}
 
-	/** The row of the line that a byte belongs to. @param {number} offset */
+	/** The row of the line that has the byte at an offset. @param {number} offset */
 	find(offset) {
-		return this.#rows.find(({ line }) => line.start <= offset && offset < line.end);
+		return this.#rows.find(({ line }) => includesOffset(line, offset));
 	}
 
-	/** Says "new" above the line at an offset, or nowhere. @param {number} [offset] */
+	/** Shows the divider above the first new line, or takes it away. @param {number} [offset] */
 	divide(offset) {
-		this.dividerAt = offset;
-		this.#place.querySelector('.divider')?.remove();
+		this.#newFrom = offset;
+		this.#element.querySelector('.divider')?.remove();
 		const index = this.#rows.findIndex(({ line }) => line.start === offset);
-		if (index >= 0) this.#join(index, index + 1);
+		if (index >= 0) this.#group(index, index + 1);
 	}
 
-	/** Makes every row anew: the reader's name or the clock has changed. */
+	/** Makes every row anew: the reader's name or the server's zone has changed. */
 	rebuild() {
 		this.show(this.#rows.map((row) => row.line));
 	}
 
-	/** @param {number} from @param {number} to */
-	#join(from, to) {
+	/** @param {number} from an index @param {number} to the index after the last */
+	#group(from, to) {
 		for (const [index, row] of this.#rows.slice(from, to).entries()) {
-			joinRow(row, this.#rows[from + index - 1], row.line.start === this.dividerAt);
+			groupRow(row, this.#rows[from + index - 1], row.line.start === this.#newFrom);
 		}
 	}
 }
 
+/** The rows of this page. */
 export const rows = new RowList();

@@ -1,74 +1,80 @@
 import { byId, on } from '../lib/dom.js';
+import { Emitter } from '../lib/emitter.js';
 
-/** How near its end counts as at its end. */
+/** Nearer to the end than this counts as at the end. */
 const SLACK_PX = 48;
 
-/** Keeps the reader at the bottom while they are there, and else what they look at in place. */
-class Scroll extends EventTarget {
-	#box = byId('scroller');
-	/** Whether the reader is at the bottom. */
-	isStuck = true;
+/**
+ * Keeps a reader who is at the bottom there, and else keeps the rows that they see where they are.
+ * `move`: the reader scrolled.
+ */
+class Scroll extends Emitter {
+	#scroller = byId('scroller');
 	#top = 0;
-	/** Whether the room ends where the rows end; only there one stays at the bottom. */
-	endsHere = true;
+	/** Whether the reader is at the bottom, and new rows keep them there. */
+	isAtBottom = true;
+	/** Whether the last row is the room's last line; only there does a reader stay at the bottom. */
+	isRoomEnd = true;
 
 	constructor() {
 		super();
-		on(this.#box, 'scroll', () => this.#look());
-		const resized = new ResizeObserver(() => this.isStuck && this.toBottom());
-		resized.observe(this.#box);
+		on(this.#scroller, 'scroll', () => this.#update());
+		const resized = new ResizeObserver(() => this.isAtBottom && this.toBottom());
+		resized.observe(this.#scroller);
 		resized.observe(byId('content'));
 	}
 
 	/** Whether little more than a screen is left above. */
 	get isNearTop() {
-		return this.#box.scrollTop < this.#box.clientHeight + 400;
+		return this.#scroller.scrollTop < this.#scroller.clientHeight + 400;
 	}
 
 	/** Whether little more than a screen is left below. */
 	get isNearBottom() {
-		return this.#below() < this.#box.clientHeight + 400;
+		return this.#getHeightBelow() < this.#scroller.clientHeight + 400;
 	}
 
 	toBottom() {
-		this.isStuck = true;
-		this.#box.scrollTop = this.#box.scrollHeight;
-		this.#top = this.#box.scrollTop;
+		this.isAtBottom = true;
+		this.#scroller.scrollTop = this.#scroller.scrollHeight;
+		this.#top = this.#scroller.scrollTop;
 	}
 
 	/** Shows an element in the middle. @param {HTMLElement} element */
 	toElement(element) {
-		this.isStuck = false;
+		this.isAtBottom = false;
 		element.scrollIntoView({ block: 'center' });
-		this.#look();
+		this.#update();
 	}
 
 	/** Changes rows without moving those in sight. @param {() => void} change */
 	preserve(change) {
-		const { top } = this.#box.getBoundingClientRect();
-		const rows = [...this.#box.querySelectorAll('.row')];
+		const { top } = this.#scroller.getBoundingClientRect();
+		const rows = [...this.#scroller.querySelectorAll('.row')];
 		const anchor = rows.find((row) => row.getBoundingClientRect().bottom > top);
 		const before = anchor?.getBoundingClientRect().top ?? 0;
 		change();
-		if (this.isStuck) this.toBottom();
+		if (this.isAtBottom) this.toBottom();
 		else if (anchor?.isConnected) {
-			this.#box.scrollTop += anchor.getBoundingClientRect().top - before;
+			this.#scroller.scrollTop += anchor.getBoundingClientRect().top - before;
 		}
-		this.#top = this.#box.scrollTop;
+		this.#top = this.#scroller.scrollTop;
 	}
 
-	#below() {
-		return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
+	#getHeightBelow() {
+		const { scrollHeight, clientHeight, scrollTop } = this.#scroller;
+		return scrollHeight - clientHeight - scrollTop;
 	}
 
-	#look() {
-		// Only one who scrolls up leaves the bottom.
-		const hasMovedUp = this.#box.scrollTop < this.#top - 1;
-		this.#top = this.#box.scrollTop;
-		if (this.endsHere && this.#below() < SLACK_PX) this.isStuck = true;
-		else if (hasMovedUp) this.isStuck = false;
-		this.dispatchEvent(new Event('move'));
+	#update() {
+		// Only scrolling up leaves the bottom; rows that come in below don't.
+		const hasMovedUp = this.#scroller.scrollTop < this.#top - 1;
+		this.#top = this.#scroller.scrollTop;
+		if (this.isRoomEnd && this.#getHeightBelow() < SLACK_PX) this.isAtBottom = true;
+		else if (hasMovedUp) this.isAtBottom = false;
+		this.emit('move');
 	}
 }
 
+/** The scrolling of the messages. */
 export const scroll = new Scroll();

@@ -1,55 +1,56 @@
 import { byId, on } from '../lib/dom.js';
-import { room } from '../model/address.js';
-import { rooms } from '../panels/rooms.js';
+import { room } from '../model/room.js';
+import { visits } from '../model/visits.js';
 import { log } from '../sync/log.js';
 import { rows } from './rows.js';
 import { scroll } from './scroll.js';
-import { view } from './view.js';
+import { messageWindow } from './window.js';
 
-/** What has been read: the divider, what came since, the count in the title. */
+/** What the reader hasn't read: the divider, the count in the title, the way down. */
 class Unread {
 	#latest = byId('latest');
 	#count = 0;
 
 	constructor() {
 		on(this.#latest, 'click', async () => {
-			if (!view.isAtTail) await log.openTail().catch(() => {});
-			scroll.toBottom();
-			this.look();
+			await messageWindow.showLatest();
+			this.update();
 		});
-		on(scroll, 'move', () => this.look());
+		on(scroll, 'move', () => this.update());
 		on(document, 'visibilitychange', () => {
-			// What was new is no longer so once one has looked away.
+			// What was read is no longer new when the reader comes back.
 			if (document.hidden && !this.#count) rows.divide();
-			this.look();
+			this.update();
 		});
 	}
 
 	/** @param {import('../model/line.js').Line[]} lines that others wrote */
 	add(lines) {
-		if (lines[0] && !this.#isSeen()) {
+		if (lines[0] && !this.#isReading()) {
 			if (!this.#count) rows.divide(lines[0].start);
 			this.#count += lines.length;
 		}
-		this.look();
+		this.update();
 	}
 
-	/** Looks whether the reader sees the end of the room. */
-	look() {
+	/** Shows what is unread; nothing is where the reader sees the end of the room. */
+	update() {
 		if (!log.isOpen) return;
-		if (this.#isSeen()) {
+		if (this.#isReading()) {
 			this.#count = 0;
-			rooms.save(log.cursor);
+			visits.markRead(log.cursor);
 		}
-		this.#latest.hidden = scroll.isStuck && view.isAtTail;
+		this.#latest.hidden = scroll.isAtBottom && messageWindow.isAtTail;
 		this.#latest.textContent = this.#count ? `${this.#count} new` : 'Latest';
 		this.#latest.classList.toggle('news', this.#count > 0);
 		document.title = this.#count ? `(${this.#count}) ${room}` : room;
 	}
 
-	#isSeen() {
-		return !document.hidden && scroll.isStuck && view.isAtTail;
+	/** Whether the reader sees what comes. */
+	#isReading() {
+		return !document.hidden && scroll.isAtBottom && messageWindow.isAtTail;
 	}
 }
 
+/** What is unread in the room of this page. */
 export const unread = new Unread();

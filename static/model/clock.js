@@ -1,52 +1,55 @@
-import { make } from '../lib/dom.js';
+import { Emitter } from '../lib/emitter.js';
 
-/** Turns stored times, which lack the server's zone (contract §3), into the reader's. */
-class Clock extends EventTarget {
+/**
+ * Turns the times of stored lines, which are in the server's zone, into the reader's.
+ * `change`: the server's zone became known.
+ */
+class Clock extends Emitter {
 	#zone = 'UTC';
-	#stored = formatterOf('UTC');
+	#stored = makeStoredFormat('UTC');
 	#time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 	#day = new Intl.DateTimeFormat(undefined, { dateStyle: 'full' });
 
-	/** @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`; another gives nothing */
-	toDate(time) {
-		const wanted = parse(time);
+	/** @param {string} time as stored, `YYYY-MM-DD HH:MM:SS`; another text gives undefined */
+	parse(time) {
+		const wanted = parseAsUtc(time);
 		if (Number.isNaN(wanted)) return undefined;
-		// Twice, for the hours when summer begins or ends.
+		// The second pass is for the hours in which summer time begins or ends.
 		let at = wanted;
-		for (let n = 0; n < 2; n += 1) at += wanted - parse(this.#stored.format(at));
+		for (let pass = 0; pass < 2; pass += 1) at += wanted - parseAsUtc(this.#stored.format(at));
 		return new Date(at);
 	}
 
-	/** @param {Date} date @param {string} time as stored */
-	render(date, time) {
-		const attributes = { datetime: date.toISOString(), title: `${time} as stored` };
-		return make('time', attributes, this.#time.format(date));
+	/** @param {Date} date */
+	formatTime(date) {
+		return this.#time.format(date);
 	}
 
-	/** @param {Date} [date] */
-	dayOf(date) {
+	/** @param {Date} [date] none gives '' */
+	formatDay(date) {
 		return date ? this.#day.format(date) : '';
 	}
 
-	/** Takes the server's zone, if the browser knows it. @param {string | null} zone */
+	/** Takes the server's zone; one that the browser doesn't know is ignored. @param {string | null} zone */
 	setZone(zone) {
 		if (!zone || zone === this.#zone) return;
 		this.#zone = zone;
 		try {
-			this.#stored = formatterOf(zone);
-			this.dispatchEvent(new Event('change'));
+			this.#stored = makeStoredFormat(zone);
+			this.emit('change');
 		} catch {}
 	}
 }
 
-/** Writes times as they are stored: Swedish does. @param {string} timeZone */
-function formatterOf(timeZone) {
+/** The Swedish format is that of stored lines. @param {string} timeZone */
+function makeStoredFormat(timeZone) {
 	return new Intl.DateTimeFormat('sv', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
 }
 
 /** @param {string} time as stored */
-function parse(time) {
+function parseAsUtc(time) {
 	return Date.parse(`${time.replace(' ', 'T')}Z`);
 }
 
+/** The one clock of the page. */
 export const clock = new Clock();

@@ -1,29 +1,42 @@
-/** @typedef {{ start: number, end: number, text: string }} Line with byte offsets in the room */
+/**
+ * model/ is what the page knows: rooms, cursors, lines, the reader's name, the rooms they visited and
+ * the servers that answered. It uses neither the network nor the document. This file is the line:
+ * a message as it is stored.
+ * @typedef {{ start: number, end: number, text: string }} Line `start` and `end` are byte offsets
+ */
 
+/** The longest message, in characters. */
 export const MESSAGE_LIMIT = 4000;
 
+const LF = 10;
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * The lines in a piece of a room that begins at a byte offset, and what follows the last LF.
- * Decoded one by one: bytes that are not UTF-8 shift nobody's offset.
- * @param {Uint8Array} bytes @param {number} from
+ * Splits a part of a room into lines. Each is decoded by itself, so that bytes that are not UTF-8
+ * shift no offset.
+ * @param {Uint8Array} bytes @param {number} offset where they begin in the room
+ * @returns {{ lines: Line[], unterminated: Line | undefined }} `unterminated`: what follows the last LF
  */
-export function cutLines(bytes, from) {
+export function splitLines(bytes, offset) {
 	/** @type {Line[]} */
 	const lines = [];
 	let begin = 0;
 	const cut = (/** @type {number} */ end, /** @type {number} */ next) => {
 		const text = decoder.decode(bytes.subarray(begin, end)).replace(/\r$/, '');
-		const line = { start: from + begin, end: from + next, text };
+		const line = { start: offset + begin, end: offset + next, text };
 		begin = next;
 		return line;
 	};
-	for (let lf = bytes.indexOf(10); lf >= 0; lf = bytes.indexOf(10, begin)) {
+	for (let lf = bytes.indexOf(LF); lf >= 0; lf = bytes.indexOf(LF, begin)) {
 		lines.push(cut(lf, lf + 1));
 	}
-	const stump = begin < bytes.length ? cut(bytes.length, bytes.length) : undefined;
-	return { lines, stump };
+	const isUnterminated = begin < bytes.length;
+	return { lines, unterminated: isUnterminated ? cut(bytes.length, bytes.length) : undefined };
+}
+
+/** Whether a line has the byte at an offset. @param {Line} line @param {number} offset */
+export function includesOffset({ start, end }, offset) {
+	return start <= offset && offset < end;
 }
 
 /** The parts of a line; one that no server wrote is all message. @param {string} text */
@@ -41,21 +54,7 @@ export function cleanMessage(message) {
 		.replace(/(?!\t)[\p{Cc}\u2028\u2029]/gu, '\uFFFD');
 }
 
-/** Characters as the server counts them. @param {string} message */
+/** Counts characters as the server does. @param {string} message */
 export function countCharacters(message) {
 	return [...cleanMessage(message)].length;
-}
-
-/** Why it can't be a username, or nothing. @param {string} name */
-export function faultOfName(name) {
-	if (!name) return 'Please give a name.';
-	if ([...name].length > 64) return 'A name has at most 64 characters.';
-	return /: |:$/.test(name) ? 'A name has no “: ” in it.' : '';
-}
-
-/** A hue for a name, the same wherever it is read (FNV-1a). @param {string} name */
-export function hueOf(name) {
-	let hash = 0x811c9dc5;
-	for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
-	return ((hash >>> 0) % 12) * 30;
 }

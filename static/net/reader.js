@@ -1,128 +1,129 @@
-import { parseCursor, START, textPath } from '../model/address.js';
+import { abortAfter } from '../lib/time.js';
 import { clock } from '../model/clock.js';
-import { cutLines } from '../model/line.js';
-import { servers } from '../panels/servers.js';
+import { EMPTY_ROOM, parseCursor } from '../model/cursor.js';
+import { splitLines } from '../model/line.js';
+import { chatPath } from '../model/room.js';
+import { noteServer, Refusal } from './answer.js';
 
 /**
+ * net/ talks to the service: it reads a room, follows its stream and posts to it. It says what came
+ * or what went wrong, and leaves it to sync/ what to do then. This file reads by byte ranges and
+ * gives whole lines, whatever a range cuts through.
  * @import { Line } from '../model/line.js'
- * @import { Cursor } from '../model/address.js'
- * @typedef {{ bytes: Uint8Array, from: number, size: number, cursor: Cursor, isOld: boolean }} Piece
- * @typedef {{ lines: Line[], stump: Line | undefined, start: number, end: number, size: number,
- *   cursor: Cursor }} Page whole lines from `start` to `end` of a room of `size` bytes
+ * @import { Cursor } from '../model/cursor.js'
+ * @typedef {{ bytes: Uint8Array, offset: number, size: number, cursor: Cursor,
+ *   isUnchanged: boolean }} ByteRange bytes from an offset of a room of `size` bytes
+ * @typedef {{ lines: Line[], unterminated: Line | undefined, start: number, end: number,
+ *   size: number, cursor: Cursor }} LineRange whole lines from `start` to `end`; `unterminated`: what
+ *   the room ends in without LF; `cursor`: the room's
  */
 
-const PAGE_BYTES = 65_536;
+const RANGE_BYTES = 65_536;
 const NEWS_BYTES = 1_048_576;
 const TIMEOUT_MS = 30_000;
+const LF = 10;
 
-/** An answer that is a refusal, in the server's own words. */
-export class Refusal extends Error {
-	status = 0;
-
-	/** @param {Response} answer */
-	static async of(answer) {
-		const isText = answer.headers.get('content-type')?.startsWith('text/plain');
-		const words = isText ? (await answer.text().catch(() => '')).slice(0, 300).trim() : '';
-		const refusal = new Refusal(words || `The server answered ${answer.status}.`);
-		refusal.status = answer.status;
-		return refusal;
-	}
-}
-
-/** Reads a room by byte ranges, and gives whole lines whatever the range cut through. */
+/** Reads the room of this page. */
 class RoomReader {
 	#etag = '';
 
-	tail() {
+	/** Reads the last lines. */
+	readTail() {
 		this.#etag = '';
-		return this.#whole((bytes) => `-${bytes}`, PAGE_BYTES);
+		return this.#readLines((bytes) => `-${bytes}`, RANGE_BYTES);
 	}
 
 	/**
-	 * The lines before the one that begins at an offset.
+	 * Reads the lines before the one that begins at an offset.
 	 * @param {number} offset @param {number} [bytes] @param {AbortSignal} [signal]
 	 */
-	before(offset, bytes = PAGE_BYTES, signal) {
-		return this.#whole((n) => `${Math.max(0, offset - n)}-${offset - 1}`, bytes, signal);
+	readBefore(offset, bytes = RANGE_BYTES, signal) {
+		return this.#readLines((n) => `${Math.max(0, offset - n)}-${offset - 1}`, bytes, signal);
 	}
 
-	/** The lines around any byte. @param {number} offset */
-	around(offset) {
-		return this.#whole((n) => `${Math.max(0, offset - n)}-${offset + n}`, PAGE_BYTES / 2);
+	/** Reads the lines around any byte. @param {number} offset */
+	readAround(offset) {
+		const toRange = (/** @type {number} */ n) => `${Math.max(0, offset - n)}-${offset + n}`;
+		return this.#readLines(toRange, RANGE_BYTES / 2);
 	}
 
-	/** The lines from the one that begins at an offset. @param {number} offset */
-	async after(offset) {
-		for (let n = PAGE_BYTES; ; n *= 2) {
-			const piece = await this.#read(`${offset}-${offset + n - 1}`);
-			const page = toPage(piece, offset);
-			if (page.lines.length || piece.from + piece.bytes.length >= piece.size) return page;
+	/** Reads the lines from the one that begins at an offset. @param {number} offset */
+	async readAfter(offset) {
+		for (let bytes = RANGE_BYTES; ; bytes *= 2) {
+			const range = await this.#fetch(`${offset}-${offset + bytes - 1}`);
+			const lines = toLines(range, offset);
+			if (lines.lines.length || range.offset + range.bytes.length >= range.size) return lines;
 		}
 	}
 
 	/**
-	 * What is new since an offset, or nothing where the room is as at the last call. It reads from the
-	 * LF before: where there is none, somebody edited the room. @param {number} offset
+	 * Reads what is new since an offset. It begins at the LF before: where there is none, somebody
+	 * edited the room.
+	 * @param {number} offset
+	 * @returns undefined where the room is as it was at the last call
 	 */
-	async poll(offset) {
+	async readNews(offset) {
 		const from = Math.max(0, offset - 1);
-		const range = offset ? `${from}-${from + NEWS_BYTES}` : '';
-		const piece = await this.#read(range, undefined, this.#etag);
-		if (piece.isOld) return undefined;
-		return { page: toPage(piece, offset), hasMoved: offset > 0 && piece.bytes[0] !== 10 };
+		const range = await this.#fetch(
+			offset ? `${from}-${from + NEWS_BYTES}` : '',
+			undefined,
+			this.#etag,
+		);
+		if (range.isUnchanged) return undefined;
+		return { range: toLines(range, offset), isEdited: offset > 0 && range.bytes[0] !== LF };
 	}
 
 	/**
-	 * Reads ever more until a whole line is in it.
-	 * @param {(bytes: number) => string} range @param {number} bytes @param {AbortSignal} [signal]
+	 * Reads more and more bytes until there is a whole line in them.
+	 * @param {(bytes: number) => string} toRange @param {number} firstBytes @param {AbortSignal} [signal]
 	 */
-	async #whole(range, bytes, signal) {
-		for (let n = bytes; ; n *= 2) {
-			const piece = await this.#read(range(n), signal);
-			// A range seldom begins where a line does.
-			const isCut = piece.from > 0;
-			const page = toPage(piece, piece.from + (isCut ? piece.bytes.indexOf(10) + 1 : 0));
-			if (page.lines.length || !isCut) return page;
+	async #readLines(toRange, firstBytes, signal) {
+		for (let bytes = firstBytes; ; bytes *= 2) {
+			const range = await this.#fetch(toRange(bytes), signal);
+			// A range that begins behind the room's first byte seldom begins where a line does.
+			const isCut = range.offset > 0;
+			const lines = toLines(range, range.offset + (isCut ? range.bytes.indexOf(LF) + 1 : 0));
+			if (lines.lines.length || !isCut) return lines;
 		}
 	}
 
 	/**
-	 * @param {string} range @param {AbortSignal} [signal] @param {string} [etag]
-	 * @returns {Promise<Piece>}
+	 * @param {string} range as in `Range: bytes=<range>`; '' for all @param {AbortSignal} [signal]
+	 * @param {string} [etag] of the answer that is known
+	 * @returns {Promise<ByteRange>}
 	 */
-	async #read(range, signal, etag) {
+	async #fetch(range, signal, etag) {
 		const headers = new Headers(range ? { Range: `bytes=${range}` } : {});
 		if (etag) headers.set('If-None-Match', etag);
-		const deadline = AbortSignal.timeout(TIMEOUT_MS);
-		const answer = await fetch(textPath(), {
+		const answer = await fetch(chatPath(), {
 			headers,
 			cache: 'no-store',
-			signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+			signal: abortAfter(TIMEOUT_MS, signal),
 		});
 		const { status } = answer;
-		servers.note('text', answer.headers.get('chat-server'));
+		noteServer('text', answer);
 		clock.setZone(answer.headers.get('chat-time-zone'));
-		const isOld = status === 304;
-		if (!answer.ok && !isOld && status !== 416) throw await Refusal.of(answer);
+		const isUnchanged = status === 304;
+		if (!answer.ok && !isUnchanged && status !== 416) throw await Refusal.read(answer);
 		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);
-		// Only now that the body is whole.
-		if (etag !== undefined && !isOld) this.#etag = answer.headers.get('etag') ?? '';
-		const cursor = parseCursor(answer.headers.get('chat-cursor')) ?? START;
-		if (status === 200) return { bytes, from: 0, size: bytes.length, cursor, isOld };
-		const bounds = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(
-			answer.headers.get('content-range') ?? '',
-		);
+		// Only now is the body whole.
+		if (etag !== undefined && !isUnchanged) this.#etag = answer.headers.get('etag') ?? '';
+		const cursor = parseCursor(answer.headers.get('chat-cursor')) ?? EMPTY_ROOM;
+		if (status === 200) return { bytes, offset: 0, size: bytes.length, cursor, isUnchanged };
+		const contentRange = answer.headers.get('content-range') ?? '';
+		const bounds = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(contentRange);
 		const size = Number(bounds?.[2] ?? cursor.offset);
-		return { bytes, from: Number(bounds?.[1] ?? size), size, cursor, isOld };
+		return { bytes, offset: Number(bounds?.[1] ?? size), size, cursor, isUnchanged };
 	}
 }
 
-/** @param {Piece} piece @param {number} start where a line begins @returns {Page} */
-function toPage({ bytes, from, size, cursor }, start) {
-	const { lines, stump } = cutLines(bytes.subarray(Math.max(0, start - from)), start);
-	const isLast = from + bytes.length >= size;
+/** @param {ByteRange} range @param {number} start where a line begins @returns {LineRange} */
+function toLines({ bytes, offset, size, cursor }, start) {
+	const { lines, unterminated } = splitLines(bytes.subarray(Math.max(0, start - offset)), start);
+	const isLast = offset + bytes.length >= size;
 	const end = lines.at(-1)?.end ?? start;
-	return { lines, stump: isLast ? stump : undefined, start, end, size, cursor };
+	return { lines, unterminated: isLast ? unterminated : undefined, start, end, size, cursor };
 }
 
+/** The one reader of the page. */
 export const reader = new RoomReader();

@@ -1,29 +1,34 @@
-import { formatCursor, parseCursor, textPath } from '../model/address.js';
+import { formatCursor, parseCursor } from '../model/cursor.js';
+import { chatPath } from '../model/room.js';
 
 /**
- * @typedef {'lost' | 'refused' | 'swallowed' | 'reset' | 'stopped'} Ending `swallowed`: it opened
- *   and nothing came; `reset`: the room is another than the cursor's
- * @typedef {{ cursor: import('../model/address.js').Cursor, signal: AbortSignal,
- *   greeted: (server: string) => void, heard: () => void,
- *   received: (epoch: string, line: import('../model/line.js').Line) => void }} Wishes
+ * @import { Cursor } from '../model/cursor.js'
+ * @import { Line } from '../model/line.js'
+ * @typedef {'lost' | 'refused' | 'silent' | 'reset' | 'stopped'} Ending
+ *   `lost`: it was open and broke off; `refused`: it never opened; `silent`: it opened and nothing
+ *   came, as behind a proxy that buffers; `reset`: the cursor isn't one of this room; `stopped`: the
+ *   caller's signal
+ * @typedef {{ onOpen: (server: string) => void, onSign: () => void,
+ *   onLine: (epoch: string, line: Line) => void }} Listeners `onSign`: anything came
  */
 
-const GREETING_MS = 8_000;
-/** The server pings every 15 s; silent this long, a connection is dead. */
+const OPENING_MS = 8_000;
+/** The server pings every 15 s. */
 const SILENCE_MS = 35_000;
 
 /**
- * Reads a room's stream until it ends. `EventSource` would come back by itself after some endings
- * and not after others; here all are the caller's.
- * @param {Wishes} wishes @returns {Promise<Ending>}
+ * Reads the room's stream from a cursor until it ends. `EventSource` would reconnect by itself after
+ * some endings and not after others; here the caller decides after each.
+ * @param {Cursor} cursor @param {AbortSignal} signal @param {Listeners} listeners
+ * @returns {Promise<Ending>}
  */
-export function readStream({ cursor, signal, greeted, heard, received }) {
+export function readStream(cursor, signal, { onOpen, onSign, onLine }) {
 	return new Promise((resolve) => {
-		const source = new EventSource(`${textPath()}?since=${formatCursor(cursor)}`);
+		const source = new EventSource(`${chatPath()}?since=${formatCursor(cursor)}`);
 		const stop = () => end('stopped');
-		let timer = setTimeout(() => end('swallowed'), GREETING_MS);
-		let isGreeted = false;
-		let at = cursor.offset;
+		let timer = setTimeout(() => end('silent'), OPENING_MS);
+		let isOpen = false;
+		let { offset } = cursor;
 
 		/** @param {Ending} ending */
 		function end(ending) {
@@ -32,29 +37,29 @@ export function readStream({ cursor, signal, greeted, heard, received }) {
 			source.close();
 			resolve(ending);
 		}
-		function hear() {
+		function noteSign() {
 			clearTimeout(timer);
 			timer = setTimeout(() => end('lost'), SILENCE_MS);
-			heard();
+			onSign();
 		}
 
 		signal.addEventListener('abort', stop);
 		source.addEventListener('server', ({ data, lastEventId }) => {
-			isGreeted = true;
-			at = parseCursor(lastEventId)?.offset ?? at;
-			hear();
-			greeted(data);
+			isOpen = true;
+			offset = parseCursor(lastEventId)?.offset ?? offset;
+			noteSign();
+			onOpen(data);
 		});
 		source.addEventListener('message', ({ data, lastEventId }) => {
-			const place = parseCursor(lastEventId);
-			if (!place) return;
-			hear();
-			received(place.epoch, { start: at, end: place.offset, text: data });
-			at = place.offset;
+			const after = parseCursor(lastEventId);
+			if (!after) return;
+			noteSign();
+			onLine(after.epoch, { start: offset, end: after.offset, text: data });
+			offset = after.offset;
 		});
-		source.addEventListener('ping', hear);
+		source.addEventListener('ping', noteSign);
 		source.addEventListener('reset', () => end('reset'));
-		source.addEventListener('error', () => end(isGreeted ? 'lost' : 'refused'));
+		source.addEventListener('error', () => end(isOpen ? 'lost' : 'refused'));
 		if (signal.aborted) stop();
 	});
 }

@@ -1,22 +1,27 @@
 import { byId, on, onSubmit } from '../lib/dom.js';
-import { memory } from '../lib/storage.js';
-import { room } from '../model/address.js';
+import { Emitter } from '../lib/emitter.js';
+import { shared } from '../lib/storage.js';
 import { countCharacters, MESSAGE_LIMIT } from '../model/line.js';
+import { room } from '../model/room.js';
 
-const SHOWN_LEFT = 400;
-/** Glass has no Shift+Enter: there Enter breaks the line, the button sends. */
+/** So near to the limit the composer counts. */
+const COUNTED_LEFT = 400;
+/** A screen keyboard has no Shift+Enter: there Enter breaks the line, and the button sends. */
 const isTouch = matchMedia('(pointer: coarse)').matches;
 
-/** Where messages are written: the draft, its length, and the keys that send it. */
-class Composer {
+/**
+ * panels/ are the parts around the messages, one file each; none knows another. The composer is
+ * where the reader writes: the draft, its length, and the keys that send it.
+ * `send` (the message)
+ */
+class Composer extends Emitter {
 	#text = byId('message', HTMLTextAreaElement);
 	#key = `draft.${room}`;
-	/** Gets what is to be sent. @param {string} _message */
-	send = (_message) => {};
 
 	constructor() {
-		this.#text.value = memory.get(this.#key, '');
-		on(this.#text, 'input', () => this.#changed());
+		super();
+		this.#text.value = shared.get(this.#key, '');
+		on(this.#text, 'input', () => this.#update());
 		on(this.#text, 'keydown', (event) => {
 			// While an input method composes, Enter chooses a candidate. Safari says so by 229 only.
 			const isComposing = event.isComposing || event.keyCode === 229;
@@ -25,35 +30,37 @@ class Composer {
 			this.#submit();
 		});
 		onSubmit('composer', () => this.#submit());
-		this.#changed();
+		this.#update();
 	}
 
 	focus() {
 		this.#text.focus();
 	}
 
-	/** Puts a message back, before what is being written. @param {string} message */
+	/** Puts a message before what is being written, to be edited. @param {string} message */
 	takeBack(message) {
 		this.#text.value = [message, this.#text.value].filter(Boolean).join('\n');
-		this.#changed();
+		this.#update();
 		this.focus();
 	}
 
 	#submit() {
 		const message = this.#text.value.replace(/^(?:[^\S\n]*\n)+|\s+$/g, '');
 		if (!message || countCharacters(message) > MESSAGE_LIMIT) return;
-		this.send(message);
+		this.emit('send', message);
 		this.#text.value = '';
-		this.#changed();
+		this.#update();
 		this.focus();
 	}
 
-	#changed() {
+	#update() {
 		const { value, style } = this.#text;
-		memory.set(this.#key, value);
+		shared.set(this.#key, value);
 		const left = MESSAGE_LIMIT - countCharacters(value);
 		const counter = byId('counter');
-		counter.textContent = left < 0 ? `${-left} too many` : left < SHOWN_LEFT ? `${left} left` : '';
+		counter.textContent = '';
+		if (left < 0) counter.textContent = `${-left} too many`;
+		else if (left < COUNTED_LEFT) counter.textContent = `${left} left`;
 		counter.classList.toggle('over', left < 0);
 		this.#text.setAttribute('aria-invalid', String(left < 0));
 		byId('send', HTMLButtonElement).disabled = left < 0 || !value.trim();
@@ -63,4 +70,5 @@ class Composer {
 	}
 }
 
+/** The composer of this page. */
 export const composer = new Composer();

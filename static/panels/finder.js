@@ -4,11 +4,11 @@ import { parseLine } from '../model/line.js';
 import { reader } from '../net/reader.js';
 import { log } from '../sync/log.js';
 
-const PIECE_BYTES = 1_048_576;
-/** At most so many are shown, the last ones. */
-const HITS = 500;
+const RANGE_BYTES = 1_048_576;
+/** The most hits that are shown: the last ones. */
+const HIT_LIMIT = 500;
 
-/** Finds words in the whole room, from its end to its beginning, without keeping it in memory. */
+/** Finds words in the whole room: it reads from the end to the beginning, and keeps only the hits. */
 class Finder {
 	#panel = byId('finder');
 	#input = byId('words', HTMLInputElement);
@@ -16,12 +16,12 @@ class Finder {
 	#summary = byId('find-summary');
 	#hits = byId('hits');
 	#toggle = byId('find-toggle');
-	#search = new AbortController();
+	#running = new AbortController();
 
 	constructor() {
 		on(this.#toggle, 'click', () => this.#open(Boolean(this.#panel.hidden)));
 		on(byId('find-close'), 'click', () => this.#open(false));
-		onSubmit('find', () => this.#start());
+		onSubmit('find', () => this.#submit());
 		on(document, 'keydown', (event) => {
 			const isTyping = event.target instanceof Element && event.target.matches('input, textarea');
 			if (event.key === 'Escape' && !this.#panel.hidden) this.#open(false);
@@ -36,36 +36,38 @@ class Finder {
 		this.#panel.hidden = !isOpen;
 		this.#toggle.setAttribute('aria-expanded', String(isOpen));
 		if (isOpen) return this.#input.select();
-		this.#search.abort();
+		this.#running.abort();
 		this.#toggle.focus();
 	}
 
-	#start() {
-		this.#search.abort();
-		this.#search = new AbortController();
+	#submit() {
+		this.#running.abort();
+		this.#running = new AbortController();
 		const words = this.#input.value.trim().toLowerCase();
 		this.#hits.replaceChildren();
-		if (words) void this.#run(words, this.#search.signal);
+		if (words) void this.#search(words, this.#running.signal);
 	}
 
 	/** @param {string} words @param {AbortSignal} signal */
-	async #run(words, signal) {
+	async #search(words, signal) {
 		const size = log.cursor.offset;
-		let at = size;
+		let end = size;
 		let count = 0;
 		this.#progress.hidden = false;
 		try {
-			while (at > 0 && count < HITS) {
-				const page = await reader.before(at, PIECE_BYTES, signal);
-				const hits = page.lines.filter(({ text }) => text.toLowerCase().includes(words)).reverse();
-				this.#hits.append(...hits.slice(0, HITS - count).map((line) => renderHit(line, words)));
+			while (end > 0 && count < HIT_LIMIT) {
+				const range = await reader.readBefore(end, RANGE_BYTES, signal);
+				const hits = range.lines.filter(({ text }) => text.toLowerCase().includes(words)).reverse();
+				this.#hits.append(
+					...hits.slice(0, HIT_LIMIT - count).map((line) => renderHit(line, words)),
+				);
 				count += hits.length;
-				at = page.start;
-				this.#progress.value = 1 - at / size;
+				end = range.start;
+				this.#progress.value = 1 - end / size;
 				this.#summary.textContent = `${count} so far…`;
 			}
 			const found = count === 1 ? '1 message' : `${count || 'No'} messages`;
-			this.#summary.textContent = count < HITS ? found : `The last ${HITS} messages`;
+			this.#summary.textContent = count < HIT_LIMIT ? found : `The last ${HIT_LIMIT} messages`;
 		} catch (error) {
 			if (signal.aborted) return;
 			this.#summary.textContent = `The search stopped: ${Object(error).message}`;
@@ -85,4 +87,4 @@ function renderHit({ start, text }, words) {
 	return make('li', {}, make('a', { href: `#${start}` }, head, body));
 }
 
-export const finder = new Finder();
+new Finder();

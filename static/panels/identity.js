@@ -1,43 +1,37 @@
 import { byId, on, onSubmit, showFault } from '../lib/dom.js';
-import { memory } from '../lib/storage.js';
-import { faultOfName } from '../model/line.js';
+import { checkUsername, identity } from '../model/identity.js';
 
-/** The reader's name: asked for once, where the first message is to be written. */
-class Identity extends EventTarget {
+/** Asks for the reader's name, once, in the place where they will write; later on request. */
+class IdentityForm {
 	#input = byId('name', HTMLInputElement);
-	name = memory.get('name', '');
 
 	constructor() {
-		super();
-		onSubmit('identity', () => this.#take(this.#input.value.trim()));
+		onSubmit('identity', () => this.#submit());
 		on(this.#input, 'keydown', (event) => {
-			if (event.key === 'Escape' && this.name) this.#ask(false);
+			if (event.key === 'Escape' && identity.name) this.#show(false);
 		});
 		on(byId('rename'), 'click', () => {
-			this.#ask(true);
+			this.#show(true);
 			this.#input.select();
 		});
-		this.#ask(!this.name);
+		on(identity, 'change', () => this.#show(false));
+		this.#show(!identity.name);
 	}
 
-	/** @param {string} name */
-	#take(name) {
-		const fault = faultOfName(name);
+	#submit() {
+		const name = this.#input.value.trim();
+		const fault = checkUsername(name);
 		showFault(this.#input, fault);
-		if (fault) return;
-		this.name = name;
-		memory.set('name', name);
-		this.#ask(false);
-		this.dispatchEvent(new Event('change'));
+		if (!fault) identity.setName(name);
 	}
 
-	/** @param {boolean} asks */
-	#ask(asks) {
-		byId('identity').hidden = !asks;
-		byId('composer').hidden = asks;
-		this.#input.value = this.name;
-		byId('me').textContent = this.name;
+	/** @param {boolean} isAsking */
+	#show(isAsking) {
+		byId('identity').hidden = !isAsking;
+		byId('composer').hidden = isAsking;
+		this.#input.value = identity.name;
+		byId('me').textContent = identity.name;
 	}
 }
 
-export const identity = new Identity();
+new IdentityForm();

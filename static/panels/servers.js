@@ -1,43 +1,34 @@
-import { byId, make } from '../lib/dom.js';
-import { tabMemory } from '../lib/storage.js';
+import { byId, make, on } from '../lib/dom.js';
+import { servers } from '../model/servers.js';
+import { noteServer } from '../net/answer.js';
 
 const ROLES = { page: 'This page', text: 'Last read', stream: 'Live stream', post: 'Last message' };
 
-/** Which replicas have answered this tab, and how many different ones: load balancing to see. */
-class Servers {
-	/** @type {Partial<Record<string, string>>} */
-	#roles = {};
-	/** The host of each server by name. @type {Record<string, string>} */
-	#hosts = tabMemory.get('servers', {});
-
-	/** @param {string} role @param {string | null} server `<name> (<hostname>)`, or no host */
-	note(role, server) {
-		const [, name, host] = /^(.+?)(?: \((.*)\))?$/.exec(server ?? '') ?? [];
-		if (!name) return;
-		this.#roles[role] = name;
-		this.#hosts[name] = host ?? this.#hosts[name] ?? '';
-		tabMemory.set('servers', this.#hosts);
-		this.#show();
+/** Shows which servers have answered this tab, so that load balancing can be seen. */
+class ServersPanel {
+	constructor() {
+		on(servers, 'change', () => this.#render());
 	}
 
-	/** Finds out which one served the page: its answer lies in the browser's cache. */
-	async lookUpPage() {
+	/** Finds out which server sent the page: its answer is in the browser's cache. */
+	async findPageServer() {
 		const options = /** @type {const} */ ({ cache: 'only-if-cached', mode: 'same-origin' });
 		const answer = await fetch(location.pathname, options).catch(() => undefined);
-		if (answer?.ok) this.note('page', answer.headers.get('chat-server'));
+		if (answer?.ok) noteServer('page', answer);
 	}
 
-	#show() {
-		const count = Object.keys(this.#hosts).length;
-		byId('servers-seen').textContent = `${count} seen`;
+	#render() {
+		const { hosts, roles } = servers;
+		byId('servers-seen').textContent = `${Object.keys(hosts).length} seen`;
 		const entries = Object.entries(ROLES).flatMap(([role, label]) => {
-			const name = this.#roles[role];
+			const name = roles[role];
 			if (!name) return [];
-			const host = make('span', { class: 'host' }, this.#hosts[name] ?? '');
+			const host = make('span', { class: 'host' }, hosts[name] ?? '');
 			return [make('dt', {}, label), make('dd', {}, make('b', {}, name), ' ', host)];
 		});
 		byId('servers').replaceChildren(...entries);
 	}
 }
 
-export const servers = new Servers();
+/** The panel of servers. */
+export const serversPanel = new ServersPanel();

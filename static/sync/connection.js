@@ -1,5 +1,7 @@
-import { FOREVER_MS, on, pause } from '../lib/dom.js';
-import { Refusal } from '../net/reader.js';
+import { on } from '../lib/dom.js';
+import { Emitter } from '../lib/emitter.js';
+import { FOREVER_MS, jitter, pause } from '../lib/time.js';
+import { Refusal } from '../net/answer.js';
 import { readStream } from '../net/stream.js';
 import { log } from './log.js';
 import { Tabs } from './tabs.js';
@@ -9,65 +11,68 @@ import { Tabs } from './tabs.js';
 const POLL_MS = 2_000;
 /** How long it polls before it tries the stream again. */
 const POLLING_MS = 30_000;
-/** After a silence longer than the pings' distance, a stream may be dead. */
-const DOUBTFUL_MS = 20_000;
+/** After so many streams in a row that failed it polls. */
+const STREAM_FAILURE_LIMIT = 2;
+/** The longest wait before the next attempt. */
+const RETRY_MS = 15_000;
+/** A visible tab that heard nothing for longer than the distance of pings reconnects. */
+const STALE_MS = 20_000;
 
 /**
  * Keeps the log in step with the room: by a stream of its own, by another tab's, or by polling where
- * streams don't come through. Before each it reads what it missed, so that
- * nothing is lost.
+ * streams don't come through. Before each it reads what it missed. `change`: another status.
  */
-class Connection extends EventTarget {
+class Connection extends Emitter {
 	#attempt = new AbortController();
 	#runs = 0;
 	#isRunning = false;
 	#heardAt = 0;
 	#failures = 0;
-	/** Streams in a row that gave nothing although the room could be read. */
-	#strikes = 0;
+	/** How many streams failed, one after the other, although the room could be read. */
+	#streamFailures = 0;
+	#tabs = new Tabs();
 	/** @type {Status} */
 	status = { state: 'connecting', server: '', reason: '' };
 
-	/** The other tabs. */
-	tabs = new Tabs({
-		lead: () => this.#attempt.abort(),
-		lines: (epoch, lines) => {
+	/** Connects, and stays connected. */
+	start() {
+		on(this.#tabs, 'leader', () => this.#attempt.abort());
+		on(this.#tabs, 'question', () => this.#tabs.send({ status: this.status }));
+		on(this.#tabs, 'status', ({ detail }) => this.#setStatus(detail));
+		on(this.#tabs, 'lines', ({ detail: { epoch, lines } }) => {
 			this.#heardAt = Date.now();
 			for (const line of lines) log.receive(epoch, line, true);
-		},
-		status: (status) => this.#show(status),
-		asked: () => this.tabs.say({ status: this.status }),
-	});
-
-	start() {
-		const begin = () => this.#begin();
-		const stop = () => this.#stop();
-		on(window, 'pagehide', stop);
-		on(window, 'pageshow', begin);
-		on(document, 'freeze', stop);
-		on(document, 'resume', begin);
+		});
+		on(log, 'lines', ({ detail: { lines, isFromTab } }) => {
+			if (!isFromTab) this.#tabs.send({ epoch: log.cursor.epoch, lines });
+		});
+		on(window, 'pagehide', () => this.#suspend());
+		on(window, 'pageshow', () => this.#resume());
+		on(document, 'freeze', () => this.#suspend());
+		on(document, 'resume', () => this.#resume());
 		on(window, 'online offline', () => this.#attempt.abort());
-		on(document, 'visibilitychange', () => this.#wake());
-		begin();
+		on(document, 'visibilitychange', () => this.#refresh());
+		this.#resume();
 	}
 
-	#begin() {
+	#resume() {
 		if (this.#isRunning) return;
 		this.#isRunning = true;
-		this.tabs.start();
+		this.#tabs.join();
 		void this.#run();
 	}
 
-	#stop() {
+	#suspend() {
 		this.#isRunning = false;
 		this.#runs += 1;
-		this.tabs.stop();
+		this.#tabs.leave();
 		this.#attempt.abort();
 	}
 
-	#wake() {
+	/** Makes sure that what a reader comes back to is up to date. */
+	#refresh() {
 		if (document.hidden) return;
-		if (Date.now() - this.#heardAt > DOUBTFUL_MS) this.#attempt.abort();
+		if (Date.now() - this.#heardAt > STALE_MS) this.#attempt.abort();
 		else log.catchUp().catch(() => this.#attempt.abort());
 	}
 
@@ -80,82 +85,81 @@ class Connection extends EventTarget {
 			try {
 				await log.catchUp();
 				this.#failures = 0;
-				if (signal.aborted) continue;
-				if (!this.tabs.leads) await this.#follow(signal);
-				else if (this.#strikes < 2 && (await this.tabs.mayStream())) await this.#stream(signal);
-				else await this.#poll(signal);
+				if (!signal.aborted) await this.#follow(signal);
 			} catch (error) {
 				this.#failures += 1;
-				this.#tell('offline', '', error instanceof Refusal ? error.message : '');
-				if (signal.aborted) await pause(spread(400));
-				else await pause(spread(Math.min(15_000, 400 * 2 ** this.#failures)), signal);
+				this.#publish('offline', '', error instanceof Refusal ? error.message : '');
+				if (signal.aborted) await pause(jitter(400));
+				else await pause(jitter(Math.min(RETRY_MS, 400 * 2 ** this.#failures)), signal);
 			}
 		}
 	}
 
-	/** Waits, while another tab leads. @param {AbortSignal} signal */
+	/** Follows the room in the best way there is, until that ends. @param {AbortSignal} signal */
 	async #follow(signal) {
-		this.tabs.say({ asks: true });
+		if (!this.#tabs.isLeader) return this.#followLeader(signal);
+		const mayStream = this.#streamFailures < STREAM_FAILURE_LIMIT;
+		if (mayStream && (await this.#tabs.mayStream())) return this.#stream(signal);
+		return this.#poll(signal);
+	}
+
+	/** @param {AbortSignal} signal */
+	async #followLeader(signal) {
+		this.#tabs.send({ isQuestion: true });
 		await pause(FOREVER_MS, signal);
 	}
 
 	/** @param {AbortSignal} signal */
 	async #stream(signal) {
-		let isGreeted = false;
+		let isOpen = false;
 		const polling = setInterval(() => {
-			if (!isGreeted) log.catchUp().catch(() => {});
+			if (!isOpen) log.catchUp().catch(() => {});
 		}, POLL_MS);
-		const ending = await readStream({
-			cursor: log.cursor,
-			signal,
-			greeted: (server) => {
-				isGreeted = true;
-				this.#tell('live', server, '');
+		const ending = await readStream(log.cursor, signal, {
+			onOpen: (server) => {
+				isOpen = true;
+				this.#publish('live', server);
 			},
-			heard: () => {
+			onSign: () => {
 				this.#heardAt = Date.now();
 			},
-			received: (epoch, line) => log.receive(epoch, line),
+			onLine: (epoch, line) => log.receive(epoch, line),
 		});
 		clearInterval(polling);
-		if (isGreeted) this.#strikes = 0;
-		if (ending === 'refused') this.#strikes += 1;
-		if (ending === 'swallowed') this.#strikes = 2;
+		if (isOpen) this.#streamFailures = 0;
+		if (ending === 'refused') this.#streamFailures += 1;
+		if (ending === 'silent') this.#streamFailures = STREAM_FAILURE_LIMIT;
 		if (ending === 'reset') await log.openTail();
 		if (signal.aborted) return;
-		this.#tell('connecting', '', '');
-		// A server that goes down ends all its streams at once.
-		await pause(spread(600), signal);
+		this.#publish('connecting');
+		// A server that shuts down ends all its streams at once; they must not all come back at once.
+		await pause(jitter(600), signal);
 	}
 
 	/** @param {AbortSignal} signal */
 	async #poll(signal) {
 		const end = Date.now() + POLLING_MS;
 		while (Date.now() < end && !signal.aborted) {
-			this.#tell('polling', '', '');
+			this.#publish('polling');
 			await pause(POLL_MS, signal);
 			await log.catchUp();
 		}
-		this.#strikes = 1;
+		this.#streamFailures = STREAM_FAILURE_LIMIT - 1;
 	}
 
-	/** @param {Status['state']} state @param {string} server @param {string} reason */
-	#tell(state, server, reason) {
-		this.#show({ state, server, reason });
-		if (this.tabs.leads) this.tabs.say({ status: this.status });
+	/** Sets the status, and tells the other tabs. @param {Status['state']} state */
+	#publish(state, server = '', reason = '') {
+		this.#setStatus({ state, server, reason });
+		if (this.#tabs.isLeader) this.#tabs.send({ status: this.status });
 	}
 
 	/** @param {Status} status */
-	#show(status) {
+	#setStatus(status) {
 		this.#heardAt = Date.now();
 		this.status = status;
-		this.dispatchEvent(new Event('change'));
+		this.emit('change');
 	}
 }
 
+/** The connection to the room of this page. */
 export const connection = new Connection();
-
-/** Half as much to half as much again. @param {number} ms */
-function spread(ms) {
-	return ms * (0.5 + Math.random());
-}

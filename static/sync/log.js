@@ -1,95 +1,109 @@
-import { view } from '../messages/view.js';
-import { START } from '../model/address.js';
+import { Emitter } from '../lib/emitter.js';
+import { EMPTY_ROOM } from '../model/cursor.js';
+import { includesOffset } from '../model/line.js';
 import { reader } from '../net/reader.js';
 
-/** @import { Line } from '../model/line.js' */
-/** @import { Page } from '../net/reader.js' */
+/**
+ * @import { Line } from '../model/line.js'
+ * @import { LineRange } from '../net/reader.js'
+ */
 
-/** So far behind, the room is opened anew at its tail. */
-const FAR_BYTES = 1_048_576;
+/** The log catches up on no more than this; of more it reads the end only. */
+const CATCH_UP_BYTES = 1_048_576;
 
 /**
- * What is known of the room, up to `cursor`. Every line, whether streamed, polled, from another tab
- * or in the answer to a POST, comes through here and counts once, by its byte offsets.
+ * sync/ keeps the page in step with its room and sends what the reader writes: the log, the
+ * connection that feeds it, the other tabs and the outbox. It shows nothing.
+ *
+ * The log is what the page knows of the room: everything up to `cursor`. Every line, whether
+ * streamed, polled, from another tab or in the answer to a POST, comes through here and counts once,
+ * by its byte offsets.
+ *
+ * - `open` ({ range, offset }): the room is known from a new range on; `offset`: the line to show
+ * - `lines` ({ lines, isFromTab }): these lines came next
+ * - `gap` ({ range, from }): what came next was too much; `range` is its end, `from` the old cursor's
+ *   offset
  */
-class RoomLog {
-	#opening = 0;
+class RoomLog extends Emitter {
+	#openings = 0;
 	/** @type {Promise<void> | undefined} */
-	#catching;
-	#again = false;
-	cursor = START;
+	#catchingUp;
+	#isBehind = false;
+	cursor = EMPTY_ROOM;
 	isOpen = false;
 
-	/** Called with new lines. @type {(lines: Line[], fromTab: boolean) => void} */
-	arrived = () => {};
-
-	/** Shows the end of the room. */
+	/** Opens the room at its end. */
 	openTail() {
-		return this.#openPage(reader.tail());
+		return this.#open(reader.readTail());
 	}
 
-	/** Shows the line of a byte and those around it, or else the end. @param {number} offset */
+	/** Opens the room at the line of a byte, or at its end where there is none. @param {number} offset */
 	async openAt(offset) {
-		return (await this.#openPage(reader.around(offset), offset)) ?? this.openTail();
+		return (await this.#open(reader.readAround(offset), offset)) ?? this.openTail();
 	}
 
-	/** @param {Promise<Page>} reading @param {number} [offset] */
-	async #openPage(reading, offset = -1) {
-		this.#opening += 1;
-		const opening = this.#opening;
-		const page = await reading;
-		const line = page.lines.find(({ start, end }) => start <= offset && offset < end);
-		if (opening !== this.#opening) return line;
-		if (line || offset < 0) this.#open(page, line?.start);
+	/**
+	 * @param {Promise<LineRange>} reading @param {number} [offset]
+	 * @returns the line at the offset, if there is one
+	 */
+	async #open(reading, offset = -1) {
+		this.#openings += 1;
+		const opening = this.#openings;
+		const range = await reading;
+		const line = range.lines.find((one) => includesOffset(one, offset));
+		// A later call counts, even if its answer came first.
+		if (opening === this.#openings && (line || offset < 0)) this.#restart(range, line?.start);
 		return line;
 	}
 
 	/**
-	 * Takes a line that came live, in any order, at any time, perhaps through another tab.
+	 * Takes a line that came live: in any order, at any time, perhaps through another tab.
 	 * @param {string} epoch @param {Line} line
 	 */
-	receive(epoch, line, fromTab = false) {
-		if (this.isOpen && this.#accept([line], epoch, fromTab)) return;
+	receive(epoch, line, isFromTab = false) {
+		if (this.isOpen && this.#append([line], epoch, isFromTab)) return;
 		this.catchUp().catch(() => {});
 	}
 
 	/** Reads what is new; opens the room where that hasn't worked yet. Rejects if it can't. */
 	catchUp() {
-		this.#again = true;
-		this.#catching ??= this.#readNew().finally(() => {
-			this.#catching = undefined;
+		this.#isBehind = true;
+		this.#catchingUp ??= this.#readNews().finally(() => {
+			this.#catchingUp = undefined;
 		});
-		return this.#catching;
+		return this.#catchingUp;
 	}
 
-	async #readNew() {
-		while (this.#again) {
-			this.#again = false;
-			const news = this.isOpen ? await reader.poll(this.cursor.offset) : undefined;
+	async #readNews() {
+		while (this.#isBehind) {
+			this.#isBehind = false;
+			const news = this.isOpen ? await reader.readNews(this.cursor.offset) : undefined;
 			if (!this.isOpen) await this.openTail();
 			if (!news) continue;
-			let { page } = news;
-			const isFar = view.isAtTail && page.size - this.cursor.offset > FAR_BYTES;
-			if (news.hasMoved || this.#isOther(page.cursor.epoch) || isFar) {
+			let { range } = news;
+			if (news.isEdited || this.#isOtherRoom(range.cursor.epoch)) {
 				await this.openTail();
 				continue;
 			}
+			if (range.size - this.cursor.offset > CATCH_UP_BYTES) {
+				this.#skipTo(await reader.readTail());
+				continue;
+			}
 			for (;;) {
-				this.#accept(page.lines, page.cursor.epoch, false);
-				if (this.cursor.offset >= page.cursor.offset || !page.lines.length) break;
-				page = await reader.after(this.cursor.offset);
+				this.#append(range.lines, range.cursor.epoch, false);
+				if (this.cursor.offset >= range.cursor.offset || !range.lines.length) break;
+				range = await reader.readAfter(this.cursor.offset);
 			}
 		}
 	}
 
 	/**
-	 * Takes the lines that go on where the known text ends, and none that it has; false where
-	 * something is missing before one of them.
-	 * @param {Line[]} lines @param {string} epoch @param {boolean} fromTab
+	 * Appends the lines that continue the log, and none that it has.
+	 * @param {Line[]} lines @param {string} epoch @param {boolean} isFromTab
+	 * @returns false where something is missing before one of them
 	 */
-	#accept(lines, epoch, fromTab) {
-		if (this.#isOther(epoch)) return false;
-		const wasAtTail = view.isAtTail;
+	#append(lines, epoch, isFromTab) {
+		if (this.#isOtherRoom(epoch)) return false;
 		/** @type {Line[]} */
 		const fresh = [];
 		let { offset } = this.cursor;
@@ -99,35 +113,37 @@ class RoomLog {
 			offset = line.end;
 		}
 		if (fresh.length) {
-			this.#moveTo(epoch, offset);
-			if (wasAtTail) view.append(fresh);
-			this.arrived(fresh, fromTab);
+			this.cursor = { epoch, offset };
+			this.emit('lines', { lines: fresh, isFromTab });
 		}
 		return lines.every((line) => line.end <= offset);
 	}
 
-	/** @param {Page} page @param {number} [offset] */
-	#open(page, offset) {
-		const { epoch } = page.cursor;
-		const end = Math.max(page.end, page.cursor.offset);
+	/** @param {LineRange} range @param {number} [offset] */
+	#restart(range, offset) {
+		const { epoch } = range.cursor;
+		const end = Math.max(range.end, range.cursor.offset);
 		// Lines that came while this was being read have to come again.
-		const isBehind = this.isOpen && !this.#isOther(epoch) && this.cursor.offset > end;
-		this.#moveTo(epoch, end);
+		const isBehind = this.isOpen && !this.#isOtherRoom(epoch) && this.cursor.offset > end;
+		this.cursor = { epoch, offset: end };
 		this.isOpen = true;
-		view.show(page, offset);
+		this.emit('open', { range, offset });
 		if (isBehind) this.catchUp().catch(() => {});
 	}
 
-	/** @param {string} epoch @param {number} offset */
-	#moveTo(epoch, offset) {
-		this.cursor = { epoch, offset };
-		view.end = offset;
+	/** @param {LineRange} tail */
+	#skipTo(tail) {
+		const from = this.cursor.offset;
+		if (this.#isOtherRoom(tail.cursor.epoch) || tail.end <= from) return this.#restart(tail);
+		this.cursor = { epoch: tail.cursor.epoch, offset: tail.end };
+		this.emit('gap', { range: tail, from });
 	}
 
-	/** Whether the room is another than it was. @param {string} epoch */
-	#isOther(epoch) {
+	/** Whether another room was begun under the same name. @param {string} epoch */
+	#isOtherRoom(epoch) {
 		return epoch !== this.cursor.epoch && this.cursor.offset > 0;
 	}
 }
 
+/** The log of the room of this page. */
 export const log = new RoomLog();

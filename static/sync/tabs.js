@@ -1,65 +1,67 @@
 import { on } from '../lib/dom.js';
-import { room } from '../model/address.js';
-import { elect, takeStream } from './election.js';
+import { Emitter } from '../lib/emitter.js';
+import { room } from '../model/room.js';
+import { acquireStream, elect } from './election.js';
 
 /**
  * @import { Line } from '../model/line.js'
  * @typedef {{ state: 'connecting' | 'live' | 'polling' | 'offline', server: string,
- *   reason: string }} Status
- * @typedef {{ lines?: Line[], epoch?: string, status?: Status, asks?: true }} Message
- * @typedef {{ lead: () => void, lines: (epoch: string, lines: Line[]) => void,
- *   status: (status: Status) => void, asked: () => void }} Listeners
+ *   reason: string }} Status how the page is connected; `reason`: why it isn't, in the server's words
+ * @typedef {{ lines?: Line[], epoch?: string, status?: Status, isQuestion?: true }} Message what
+ *   tabs tell each other; a question asks the leader for its status
  */
 
-/** The tabs that show this room. One leads: it has the stream, and tells the others. */
-export class Tabs {
-	#listeners;
+/**
+ * The tabs that show this room. One leads: it has the stream, and sends its lines to the others.
+ *
+ * - `leader`: this tab began or ceased to lead
+ * - `lines` ({ epoch, lines }), `status` (Status): the leader sent these
+ * - `question`: another tab asks this leader for its status
+ */
+export class Tabs extends Emitter {
 	/** @type {BroadcastChannel | undefined} */
 	#channel;
 	#candidacy = new AbortController();
-	#hasShare = false;
-	leads = false;
+	#hasStream = false;
+	isLeader = false;
 
-	/** @param {Listeners} listeners */
-	constructor(listeners) {
-		this.#listeners = listeners;
-	}
-
-	start() {
+	/** Takes part. */
+	join() {
 		this.#candidacy = new AbortController();
 		this.#channel = new BroadcastChannel(`chat.${room}`);
-		on(this.#channel, 'message', ({ data }) => this.#hear(data));
+		on(this.#channel, 'message', ({ data }) => this.#receive(data));
 		const { signal } = this.#candidacy;
-		const changed = (/** @type {boolean} */ leads) => {
+		const setLeader = (/** @type {boolean} */ isLeader) => {
 			if (signal.aborted) return;
-			this.leads = leads;
-			this.#listeners.lead();
+			this.isLeader = isLeader;
+			this.emit('leader');
 		};
-		elect(`chat.room.${room}`, changed, signal);
+		elect(`chat.room.${room}`, setLeader, signal);
 	}
 
-	stop() {
+	/** Gives up the lead and the stream. */
+	leave() {
 		this.#candidacy.abort();
 		this.#channel?.close();
 		this.#channel = undefined;
-		this.leads = this.#hasShare = false;
+		this.isLeader = this.#hasStream = false;
 	}
 
 	/** Whether this tab may hold a stream. */
 	async mayStream() {
-		this.#hasShare ||= await takeStream(this.#candidacy.signal);
-		return this.#hasShare;
+		this.#hasStream ||= await acquireStream(this.#candidacy.signal);
+		return this.#hasStream;
 	}
 
 	/** @param {Message} message */
-	say(message) {
+	send(message) {
 		this.#channel?.postMessage(message);
 	}
 
 	/** @param {Message} message */
-	#hear({ lines, epoch, status, asks }) {
-		if (lines && epoch) this.#listeners.lines(epoch, lines);
-		if (asks && this.leads) this.#listeners.asked();
-		if (status && !this.leads) this.#listeners.status(status);
+	#receive({ lines, epoch, status, isQuestion }) {
+		if (lines && epoch) this.emit('lines', { epoch, lines });
+		if (isQuestion && this.isLeader) this.emit('question');
+		if (status && !this.isLeader) this.emit('status', status);
 	}
 }

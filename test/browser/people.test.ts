@@ -65,7 +65,7 @@ test('two people talk in two rooms on two servers over one folder', { skip }, as
     assert.deepEqual(faults, []);
   }
   const panel = await people[1]!.pages[0]!.locator('#servers').innerText();
-  assert.match(panel, /This page\s+two .+Hub stream\s+two .+Last message\s+two /s);
+  assert.match(panel, /This page\s+two .+Live stream\s+two .+Last message\s+two /s);
 });
 
 // What such a client does, by issue and contract: jQuery, a poll of the whole room every 1.5 s that

@@ -94,9 +94,44 @@ const examples: Record<string, Example> = {
         "import { a } from '../../lock/lock.ts';\nimport { b } from '../../errors.ts';\n",
     },
   },
+  'the page imports one way': {
+    rule: rules.findWrongPageImports,
+    bad: [
+      { 'static/lib/dom.js': "import { room } from '../model/room.js';\n" },
+      { 'static/model/line.js': "import { reader } from '../net/reader.js';\n" },
+      { 'static/net/reader.js': "import { log } from '../sync/log.js';\n" },
+      { 'static/sync/log.js': "import { rows } from '../messages/rows.js';\n" },
+      { 'static/messages/row.js': "import '../panels/identity.js';\n" },
+      { 'static/panels/rooms.js': "import { composer } from './composer.js';\n" },
+      { 'static/panels/rooms.js': "import '../app.js';\n" },
+      { 'static/boot.js': "import './app.js';\n" },
+      { 'static/boot.js': "import('./lib/dom.js');\n" },
+      { 'static/app.js': "import 'https://example.org/a.js';\n" },
+      { 'static/new/a.js': "import '../lib/dom.js';\n" },
+    ],
+    good: {
+      'static/boot.js': "import('./app.js').then(start);\n",
+      'static/app.js': "import './panels/rooms.js';\nimport { log } from './sync/log.js';\n",
+      'static/panels/rooms.js': "import { room } from '../model/room.js';\n",
+      'static/sync/log.js': "import { pause } from '../lib/time.js';\nimport './tabs.js';\n",
+    },
+  },
+  'a folder of the page has at most 12 files': {
+    rule: rules.findFullPageFolders,
+    bad: [Object.fromEntries(listNames('static/sync', 13).map((path) => [path, '']))],
+    good: Object.fromEntries(
+      [...listNames('static/sync', 12), ...listNames('static/panels', 20)].map((path) => [
+        path,
+        '',
+      ]),
+    ),
+  },
   'no import goes in a circle': {
     rule: rules.findImportCircles,
-    bad: [{ 'lib/a.ts': "import './b.ts';\n", 'lib/b.ts': "import './a.ts';\n" }],
+    bad: [
+      { 'lib/a.ts': "import './b.ts';\n", 'lib/b.ts': "import './a.ts';\n" },
+      { 'static/a.js': "import './b.js';\n", 'static/b.js': "import './a.js';\n" },
+    ],
     good: { 'lib/a.ts': "import './b.ts';\nimport './c.ts';\n", 'lib/b.ts': "import './c.ts';\n" },
   },
   'every file in lib/ is used': {
@@ -166,6 +201,11 @@ for (const [sentence, { rule, bad, good }] of Object.entries(examples)) {
       assert.deepEqual(rule(readTracked()), []);
     });
   });
+}
+
+/** So many files in a folder. */
+function listNames(folder: string, count: number): string[] {
+  return Array.from({ length: count }, (_, number) => `${folder}/${number}.js`);
 }
 
 /** All text files that git tracks, and those that it soon will. */

@@ -178,6 +178,50 @@ function toRow(path: string): string | undefined {
   );
 }
 
+/**
+ * Who may import whom, below static/: a folder may import from itself and from those named. `boot.js`
+ * loads `app.js` only when it runs, so that a part that is missing can be reported.
+ */
+export const pageImportTable: Readonly<Record<string, readonly string[]>> = {
+  'boot.js': ['app.js'],
+  'app.js': ['lib', 'model', 'net', 'sync', 'messages', 'panels'],
+  lib: ['lib'],
+  model: ['lib', 'model'],
+  net: ['lib', 'model', 'net'],
+  sync: ['lib', 'model', 'net', 'sync'],
+  messages: ['lib', 'model', 'net', 'sync', 'messages'],
+  panels: ['lib', 'model', 'net', 'sync', 'messages'],
+};
+
+/** The page's imports run down its table, and no panel imports another. */
+export function findWrongPageImports(files: Files): string[] {
+  return eachSource(files, /^static\/.*\.js$/, (path, text) =>
+    listImports(path, text)
+      .filter((target) => {
+        const isBelow = pageImportTable[toPageRow(path)]?.includes(toPageRow(target)) ?? false;
+        const isLoadedLate = path !== 'static/boot.js' || !/^import\s/m.test(text);
+        return !isBelow || !isLoadedLate;
+      })
+      .map((target) => `${path} must not import ${target}`),
+  );
+}
+
+function toPageRow(path: string): string {
+  return path.startsWith('static/') ? path.split('/')[1]! : path;
+}
+
+/** No folder of the page has more than 12 files, but the one of its panels. */
+export function findFullPageFolders(files: Files): string[] {
+  const counts = new Map<string, number>();
+  for (const path of files.keys()) {
+    const folder = path.split('/').slice(0, -1).join('/');
+    if (/^static\b/.test(folder)) counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([folder, count]) => count > 12 && folder !== 'static/panels')
+    .map(([folder, count]) => `${folder} has ${count} files, more than 12`);
+}
+
 /** No file imports itself by way of others. */
 export function findImportCircles(files: Files): string[] {
   const done = new Set<string>();
@@ -192,7 +236,7 @@ export function findImportCircles(files: Files): string[] {
     }
   };
   for (const path of files.keys()) {
-    if (/^(lib\/|server\.ts$)/.test(path)) visit(path, []);
+    if (/^(lib\/|server\.ts$|static\/.*\.js$)/.test(path)) visit(path, []);
   }
   return circles;
 }

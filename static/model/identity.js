@@ -1,0 +1,31 @@
+import { Emitter } from '../lib/emitter.js';
+import { shared } from '../lib/storage.js';
+
+/** The reader's own name, '' until they have chosen one. `change`: it is another. */
+class Identity extends Emitter {
+	name = shared.get('name', '');
+
+	/** @param {string} name */
+	setName(name) {
+		this.name = name;
+		shared.set('name', name);
+		this.emit('change');
+	}
+}
+
+/** The reader of this page. */
+export const identity = new Identity();
+
+/** Why somebody can't have this name, or ''. @param {string} name */
+export function checkUsername(name) {
+	if (!name) return 'Please give a name.';
+	if ([...name].length > 64) return 'A name has at most 64 characters.';
+	return /: |:$/.test(name) ? 'A name has no “: ” in it.' : '';
+}
+
+/** A hue for a name, the same for every reader (FNV-1a). @param {string} name */
+export function getHue(name) {
+	let hash = 0x811c9dc5;
+	for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+	return ((hash >>> 0) % 12) * 30;
+}

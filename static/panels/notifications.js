@@ -1,0 +1,47 @@
+import { byId, on, toast } from '../lib/dom.js';
+import { shared } from '../lib/storage.js';
+import { parseLine } from '../model/line.js';
+import { room } from '../model/room.js';
+
+/** Desktop notifications, for those who turn them on. */
+class Notifications {
+	#button = byId('notify');
+
+	constructor() {
+		this.#button.hidden = !('Notification' in window);
+		on(this.#button, 'click', () => this.#turn(!this.#isOn()));
+		this.#update();
+	}
+
+	/** Shows the last of some lines, where the page is hidden. @param {import('../model/line.js').Line[]} lines that others wrote */
+	show(lines) {
+		const last = lines.at(-1);
+		if (!last || !document.hidden || !this.#isOn()) return;
+		const { name, message } = parseLine(last.text);
+		const body = `${name}: ${message.replaceAll('↵', '\n')}`.slice(0, 200);
+		// The tabs of a room give the same tag, and the browser shows one of them.
+		const notification = new Notification(room, { body, tag: `${room}#${last.start}` });
+		on(notification, 'click', () => window.focus());
+	}
+
+	/** @param {boolean} isWanted */
+	async #turn(isWanted) {
+		const isAllowed = !isWanted || (await Notification.requestPermission()) === 'granted';
+		shared.set('notify', isWanted && isAllowed);
+		this.#update();
+		if (!isAllowed) toast('The browser doesn’t allow notifications from this page.');
+		else if (isWanted) toast('Notifications while this page is in the background.');
+		else toast('No notifications.');
+	}
+
+	#isOn() {
+		return shared.get('notify', false) && Notification.permission === 'granted';
+	}
+
+	#update() {
+		if (!this.#button.hidden) this.#button.setAttribute('aria-pressed', String(this.#isOn()));
+	}
+}
+
+/** The notifications of this page. */
+export const notifications = new Notifications();
