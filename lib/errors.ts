@@ -1,6 +1,6 @@
-/** The one error class: a code that the web's face maps to a status, and words for the sender. */
+/** The one error class for expected failures. Everything else that is thrown is a bug. */
 
-/** What went wrong, by kind; `http/reply.ts` has the table from kind to status. */
+/** The kind of a failure; `http/response/reply.ts` has the table from kind to status. */
 export type ErrorCode =
   | 'bad-request'
   | 'forbidden'
@@ -18,7 +18,7 @@ export class ServiceError extends Error {
   /**
    * @param code the kind of failure
    * @param message one line, safe to show to anybody
-   * @param cause what lies beneath, for the log
+   * @param cause the error that led to this one, for the log
    */
   constructor(code: ErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
@@ -27,8 +27,22 @@ export class ServiceError extends Error {
   }
 }
 
-/** The system's error code of a failure (`ENOSPC`), or `undefined` where it has none. */
+/** @returns the system's code of an error (`ENOSPC`), `undefined` if it has none */
 export function toErrno(error: unknown): string | undefined {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
+}
+
+/**
+ * Makes a ServiceError `unavailable` of a system error, such as a full disk.
+ *
+ * @returns the error itself where it is a ServiceError already, or a bug
+ */
+export function toServiceError(error: unknown): unknown {
+  if (error instanceof ServiceError) return error;
+  const errno = toErrno(error);
+  // Node's own codes tell of a wrong call, so of a bug.
+  if (errno === undefined || errno.startsWith('ERR_')) return error;
+  const message = `the store can't do this now (${errno}); try again in a moment`;
+  return new ServiceError('unavailable', message, error);
 }

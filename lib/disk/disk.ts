@@ -1,20 +1,20 @@
 /**
- * The few file calls that the folder store makes, under Node's own names: a seam, so that a test
- * can put a disk in their place that fails, or loses power.
+ * The seam to the file system: the few calls that the folder store and the locks make, so that a test
+ * can put a disk in its place that fails or loses power. The calls bear Node's names and do what
+ * Node's do. What is built from them is in files.ts and durability.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { toErrno } from '../errors.ts';
 
-/** What is asked of a file's or folder's state; times in milliseconds. */
+/** What a stat tells of a file or folder (stat(2)). */
 export interface Stat {
   readonly dev: number;
   readonly ino: number;
   readonly size: number;
-  /** Its type and who may do what with it. */
+  /** Type and permissions. */
   readonly mode: number;
-  /** How many names it has. */
+  /** How many hard links lead to it. */
   readonly nlink: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
@@ -22,7 +22,7 @@ export interface Stat {
   isFile(): boolean;
 }
 
-/** An open file or folder whose calls do not hold up the process. */
+/** An open file or folder whose calls do not block the event loop. */
 export interface Handle {
   write(bytes: Buffer): Promise<{ bytesWritten: number }>;
   sync(): Promise<void>;
@@ -39,20 +39,17 @@ export interface Disk {
   statfsSync(path: string): { readonly type: number };
   existsSync(path: string): boolean;
   readSync(fd: number, into: Buffer, offset: number, length: number, position: number): number;
-  /** Without a position at the place of the handle: the end, for one opened to append. */
+  /** Without a position it writes where the descriptor stands: at the end, if opened to append. */
   writeSync(fd: number, bytes: Buffer, offset?: number, length?: number, position?: number): number;
   ftruncateSync(fd: number, sizeBytes: number): void;
   futimesSync(fd: number, atimeSeconds: number, mtimeSeconds: number): void;
-  fdatasyncSync(fd: number): void;
-  fsyncSync(fd: number): void;
-  /** Gives a file another name, which must not exist yet. */
+  /** Gives a file one more name, which must not exist yet. */
   linkSync(existingPath: string, newPath: string): void;
   unlinkSync(path: string): void;
   readdirSync(path: string): string[];
-  /** @returns the first folder that it made, `undefined` where all were there */
-  mkdirSync(path: string, options: { readonly recursive: true }): string | undefined;
+  /** Makes the folders above it as well, whatever other processes make of them meanwhile. */
+  mkdirSync(path: string, options: { readonly recursive: true }): void;
   fdatasync(fd: number): Promise<void>;
-  /** Reads without holding up the process. */
   read(
     fd: number,
     into: Buffer,
@@ -61,11 +58,11 @@ export interface Disk {
     position: number,
   ): Promise<{ bytesRead: number }>;
   open(path: string, flags: string | number): Promise<Handle>;
-  /** Rejects where this process may not write to the folder. */
+  /** Rejects if this process lacks the permission. */
   access(path: string, mode: number): Promise<void>;
 }
 
-/** The system's own. */
+/** The system's disk. */
 export const realDisk: Disk = {
   openSync: fs.openSync,
   closeSync: fs.closeSync,
@@ -77,8 +74,6 @@ export const realDisk: Disk = {
   writeSync: fs.writeSync,
   ftruncateSync: fs.ftruncateSync,
   futimesSync: fs.futimesSync,
-  fdatasyncSync: fs.fdatasyncSync,
-  fsyncSync: fs.fsyncSync,
   linkSync: fs.linkSync,
   unlinkSync: fs.unlinkSync,
   readdirSync: fs.readdirSync,
@@ -89,23 +84,26 @@ export const realDisk: Disk = {
   access: fs.promises.access,
 };
 
-/** Node's own recursive form goes round in circles where a folder refuses with ENOENT, as /proc does. */
-function makeFolderChain(folder: string): string | undefined {
+/**
+ * Makes a folder and those above it, whatever other processes make of them at the same time. Node's
+ * own recursive form never returns where a folder refuses with ENOENT for ever, as /proc does.
+ */
+function makeFolderChain(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = path.dirname(folder);
+  if (parent !== folder) makeFolderChain(parent);
   try {
     fs.mkdirSync(folder);
-    return folder;
   } catch (error) {
-    const errno = toErrno(error);
-    if (errno === 'EEXIST' && fs.statSync(folder).isDirectory()) return undefined;
-    const parent = path.dirname(folder);
-    if (errno !== 'ENOENT' || fs.existsSync(parent)) throw error;
-    const first = makeFolderChain(parent);
-    makeFolderChain(folder);
-    return first ?? folder;
+    if (!isFolder(folder)) throw error;
   }
 }
 
-/** File systems of one host, by Linux's numbers for them (statfs(2)). */
+function isFolder(file: string): boolean {
+  return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** The file systems that only one host writes to, by Linux's numbers (statfs(2)). */
 const LOCAL_TYPES = [
   0xef53, // ext2, ext3, ext4
   0x58465342, // XFS
@@ -117,8 +115,9 @@ const LOCAL_TYPES = [
 ];
 
 /**
- * Whether a folder is on a file system that no other host writes to: a look at a file there is never
- * out of date. Not where that is not known.
+ * @param folder an existing folder
+ * @returns whether only this host writes to its file system, so that what a stat or a read gives is
+ *   never out of date; false where that is not known
  */
 export function isLocal(folder: string, disk: Disk): boolean {
   try {

@@ -1,42 +1,71 @@
-/** Making names and contents outlive a power loss (fsync(2), «the directory containing the file»). */
+/** Makes files and their names outlive a power loss (fsync(2)). */
 import fs from 'node:fs';
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
-import { type Disk, realDisk } from './disk.ts';
-import { removeIfThere, tryClose } from './files.ts';
+import type { Disk } from './disk.ts';
+import { removeIfThere, tryClose, writeWhole } from './files.ts';
 
-/** Makes the names in a folder durable. */
-export async function syncFolder(folder: string, disk: Disk = realDisk): Promise<void> {
-  const handle = await disk.open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close().catch(() => undefined);
-  }
-}
+/** How much of a file is written again at a time. */
+const PIECE_BYTES = 1 << 20;
 
 /**
- * Makes a folder and those above it where they are missing, and its name durable: it may be another
- * process that has just made it and did not come to that.
- *
- * @param folder its path
- * @param inner a folder in it that is made as well
+ * What opening or syncing a folder fails with where this process can't sync it, however healthy the
+ * disk is. To refuse messages would help nobody then. Every other error is a failure of the disk.
  */
-export function makeFolders(folder: string, inner: string, disk: Disk = realDisk): void {
-  const made = disk.mkdirSync(path.join(folder, inner), { recursive: true });
-  const highest = path.dirname(made ?? folder);
-  for (let above = path.dirname(folder); ; above = path.dirname(above)) {
-    trySyncFolder(above, disk);
-    if (above.length <= highest.length) return;
+const CAN_NOT_SYNC = [
+  'EINVAL', // the file system has no sync for folders: 9p, FUSE, older CIFS
+  'ENOTSUP', // the same, said by a server behind FUSE or NFS
+  'ENOSYS', // the same, said by a sandbox
+  'EACCES', // a folder that may be written to but not read; CIFS, which syncs only what it may write
+  'EPERM', // Windows, which syncs only what is open for writing; a sandbox
+  'EISDIR', // a system that opens no folders
+];
+
+/**
+ * Makes the names in a folder durable.
+ *
+ * @param onUnsyncable told the system's error where this process can't sync the folder
+ * @throws the system's error where the disk failed
+ */
+export async function syncFolder(
+  folder: string,
+  disk: Disk,
+  onUnsyncable: (error: unknown) => void,
+): Promise<void> {
+  try {
+    const handle = await disk.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close().catch(() => undefined);
+    }
+  } catch (error) {
+    if (!CAN_NOT_SYNC.includes(toErrno(error) ?? '')) throw error;
+    onUnsyncable(error);
   }
 }
 
 /**
- * Finds out whether the disk takes a write: a block, written and synced, and gone again.
+ * Makes a folder's own name durable, and those of all folders above it: another process may have made
+ * any of them a moment ago, and not have synced it yet. Those that this process can't sync are left
+ * to their administrator.
  *
- * @param folder its path
- * @param inner a folder in it where the probe is made
- * @throws the system's error where it takes none
+ * @param folder an absolute path
+ * @throws the system's error where the disk failed
+ */
+export async function syncFoldersAbove(folder: string, disk: Disk): Promise<void> {
+  const parent = path.dirname(folder);
+  if (parent === folder) return;
+  await syncFolder(parent, disk, () => undefined);
+  await syncFoldersAbove(parent, disk);
+}
+
+/**
+ * Finds out whether the disk takes a write: writes a block, syncs it and removes it.
+ *
+ * @param folder a folder that must be writable
+ * @param inner the folder in it where the block is written
+ * @throws the system's error where the disk takes no write
  */
 export async function probeFolder(folder: string, inner: string, disk: Disk): Promise<void> {
   const probe = path.join(folder, inner, `${process.pid}-${performance.now()}.probe`);
@@ -52,50 +81,41 @@ export async function probeFolder(folder: string, inner: string, disk: Disk): Pr
 }
 
 /**
- * Makes durable what a dead writer left in a room, before readers are shown it.
+ * Makes durable what another process wrote to a file and may not have synced. Nothing is ever cut
+ * off: that process may have told somebody that it is stored.
  *
- * After a sync that failed the system counts what it covered as written, and the next sync says
- * that all is well. So that is taken back: nobody was told that it is stored.
+ * After a sync that failed, Linux takes what it covered for written, and the next sync reports
+ * success. So the same bytes are written again in place, which makes the next sync write them.
  *
- * @param file the room's path
- * @param baseBytes the size before the dead writer's write, `undefined` where it wrote nothing
- * @throws the system's error, with the room as it was before or with nothing beyond the base
+ * @param file its path; it may be missing
+ * @param fromBytes where the other process began to write; `undefined` if it wrote nothing
+ * @throws the system's error where that does not help either
  */
-export function settleDead(
+export async function makeWritesDurable(
   file: string,
-  committedBytes: number | undefined,
-  disk: Disk = realDisk,
-): void {
+  fromBytes: number | undefined,
+  disk: Disk,
+): Promise<void> {
   if (disk.statSync(file, { throwIfNoEntry: false }) === undefined) return;
   const fd = disk.openSync(file, 'r+');
   try {
-    disk.fdatasyncSync(fd);
-    syncFolderNow(path.dirname(file), disk);
+    await disk.fdatasync(fd);
   } catch (error) {
-    if (committedBytes !== undefined && disk.fstatSync(fd).size > committedBytes) {
-      disk.ftruncateSync(fd, committedBytes);
-    }
-    throw error;
+    if (fromBytes === undefined) throw error;
+    writeAgain(fd, fromBytes, disk);
+    await disk.fdatasync(fd);
   } finally {
     tryClose(fd, disk);
   }
 }
 
-function syncFolderNow(folder: string, disk: Disk): void {
-  const fd = disk.openSync(folder, 'r');
-  try {
-    disk.fsyncSync(fd);
-  } finally {
-    tryClose(fd, disk);
-  }
-}
-
-/** A folder that this process may not open is its administrator's to keep. */
-function trySyncFolder(folder: string, disk: Disk): void {
-  try {
-    syncFolderNow(folder, disk);
-  } catch (error) {
-    const errno = toErrno(error);
-    if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
+/** Writes what stands in a file from an offset on, in its place. */
+function writeAgain(fd: number, fromBytes: number, disk: Disk): void {
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  for (let at = fromBytes; ; ) {
+    const count = disk.readSync(fd, piece, 0, piece.length, at);
+    if (count === 0) return;
+    writeWhole(fd, piece.subarray(0, count), at, disk);
+    at += count;
   }
 }

@@ -1,11 +1,12 @@
-/** Small deeds on a disk, made of its calls. */
+/** Helpers built from Disk calls. */
 import { toErrno } from '../errors.ts';
 import { type Disk, realDisk } from './disk.ts';
 
 /**
  * Makes a file that must not exist yet.
  *
- * @returns its open handle, or `undefined` where it exists
+ * @returns its open descriptor, or `undefined` if the file exists
+ * @throws the system's error
  */
 export function createExclusive(file: string, disk: Disk = realDisk): number | undefined {
   try {
@@ -17,19 +18,18 @@ export function createExclusive(file: string, disk: Disk = realDisk): number | u
 }
 
 /**
- * Writes a text all at once.
+ * Writes all of some bytes with one call.
  *
- * @param at where in the file
+ * @param position the offset in the file
  * @throws the system's error, ENOSPC where only a part was written
  */
-export function writeWhole(fd: number, text: string, at: number, disk: Disk): void {
-  const bytes = Buffer.from(text, 'latin1');
-  if (disk.writeSync(fd, bytes, 0, bytes.length, at) === bytes.length) return;
-  const error = new Error('the file could not be written whole');
+export function writeWhole(fd: number, bytes: Buffer, position: number, disk: Disk): void {
+  if (disk.writeSync(fd, bytes, 0, bytes.length, position) === bytes.length) return;
+  const error = new Error('only a part was written: no space left');
   throw Object.assign(error, { code: 'ENOSPC' });
 }
 
-/** Removes a file; it may be gone already. */
+/** Removes a file, which may be gone already. */
 export function removeIfThere(file: string, disk: Disk): void {
   try {
     disk.unlinkSync(file);
@@ -38,11 +38,11 @@ export function removeIfThere(file: string, disk: Disk): void {
   }
 }
 
-/** Closes a handle, whatever close says: Linux lets it go in any case (close(2)). */
+/** Closes a descriptor and ignores errors: Linux frees the descriptor in any case (close(2)). */
 export function tryClose(fd: number, disk: Disk): void {
   try {
     disk.closeSync(fd);
   } catch {
-    // It is gone.
+    // Nothing can be done about it.
   }
 }

@@ -1,113 +1,116 @@
-/** A lock that is held: what its owner may do with its file. */
+/** A lock that this process holds: what its owner may do with it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Disk, realDisk } from '../disk/disk.ts';
 import { writeWhole } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
+import type { LockInode } from './lock-inodes.ts';
 import { formatCommittedOffset, NOTHING_WRITTEN } from './lock-record.ts';
 
-/** How long a lock must look the same until its owner counts as dead. */
+/** How long a lock must stay the very same until it is stale. */
 export const STALE_MS = 2000;
 
 /** How often a live owner touches a lock that it goes on holding. */
 export const TOUCH_MS = 400;
 
-/** How often it is tried to let a lock go, beside the first time. */
-const MAX_TRIES = 5;
-
-/** After this time an owner looks whether the lock is still its own. */
+/** After this time an owner checks whether the lock is still its own. */
 const TRUST_MS = STALE_MS / 2;
 
-/** A lock that is held. */
+/** How often a release that fails is tried again. */
+const MAX_RETRIES = 5;
+
+/** A lock that this process holds. */
 export interface HeldLock {
-  /** Publishes the size that the room had before this owner writes. */
+  /**
+   * Publishes the committed offset: the size of the protected file before this owner writes.
+   *
+   * @throws the system's error
+   */
   publish(committedBytes: number): void;
   /**
-   * Whether the lock is still this owner's; asks the disk only after a long hold.
+   * Asks the disk only after a long hold.
    *
-   * @throws the system's error where it can't be told
+   * @returns whether the lock is still this owner's
+   * @throws the system's error where that can't be told
    */
   isHeld(): boolean;
   /**
-   * Lets it go, at once where the disk takes it. Never rejects: a lock that can't be removed is left
-   * empty, which hides nothing; where neither works it is tried again for a while.
+   * Releases the lock. Never rejects: a lock that can't be removed is emptied, so that it hides
+   * nothing from readers; where neither works it tries again for a second.
    */
-  release(): Promise<void> | undefined;
+  release(): Promise<void>;
 }
 
-/** How a lock is let go: whether its file is gone for sure, so that what is behind it is free. */
-export type OnRelease = (isGone: boolean) => void;
-
-/** A lock file that this process made and holds open. */
-export class LockFile implements HeldLock {
+/** The file of a lock that this process holds. */
+export class HeldLockFile implements HeldLock {
   readonly #file: string;
-  readonly #body: { readonly fd: number; readonly ino: number };
-  readonly #baseOffset: number;
-  readonly #onRelease: OnRelease;
+  readonly #inode: Pick<LockInode, 'fd' | 'ino'>;
+  readonly #committedOffsetAt: number;
+  readonly #acquiredMs: number;
   readonly #disk: Disk;
-  readonly #takenMs: number;
+  readonly #onRelease: (isRemoved: boolean) => void;
   #isPublished = false;
 
   /**
-   * @param file its path
-   * @param body what is behind it: an open handle and its inode
-   * @param label what its text begins with, see {@link formatLockRecord}
-   * @param takenMs a moment before it was made, by the monotonic clock
-   * @param onRelease called once it is let go
+   * @param file the lock's path
+   * @param inode what the path leads to
+   * @param lockId what its record begins with, see {@link formatLockRecord}
+   * @param acquiredMs a moment before the lock was made, by the monotonic clock
+   * @param onRelease told whether the path certainly leads to the inode no more
    */
   constructor(
     file: string,
-    body: { readonly fd: number; readonly ino: number },
-    label: string,
-    takenMs: number,
-    onRelease: OnRelease,
+    inode: Pick<LockInode, 'fd' | 'ino'>,
+    lockId: string,
+    acquiredMs: number,
+    onRelease: (isRemoved: boolean) => void,
     disk: Disk = realDisk,
   ) {
     this.#file = file;
-    this.#body = body;
-    this.#baseOffset = label.length + 1;
-    this.#takenMs = takenMs;
+    this.#inode = inode;
+    this.#committedOffsetAt = lockId.length + 1;
+    this.#acquiredMs = acquiredMs;
     this.#onRelease = onRelease;
     this.#disk = disk;
   }
 
   publish(committedBytes: number): void {
-    // Nobody may read the half of one number and the half of another.
+    // A reader must never see one half of each of two numbers.
     if (this.#isPublished) this.#write(NOTHING_WRITTEN);
     this.#isPublished = true;
     this.#write(formatCommittedOffset(committedBytes));
   }
 
-  #write(base: string): void {
-    writeWhole(this.#body.fd, base, this.#baseOffset, this.#disk);
+  #write(text: string): void {
+    writeWhole(this.#inode.fd, Buffer.from(text), this.#committedOffsetAt, this.#disk);
   }
 
   isHeld(): boolean {
-    if (performance.now() - this.#takenMs < TRUST_MS) return true;
-    return this.#disk.statSync(this.#file, { throwIfNoEntry: false })?.ino === this.#body.ino;
+    if (performance.now() - this.#acquiredMs < TRUST_MS) return true;
+    return this.#disk.statSync(this.#file, { throwIfNoEntry: false })?.ino === this.#inode.ino;
   }
 
-  /** Shows life to contenders, once the lock has been held for long. */
+  /** Shows contenders a sign of life, if the lock has been held for long. */
   touch(): void {
-    if (performance.now() - this.#takenMs < TOUCH_MS) return;
-    const now = Date.now() / 1000;
+    if (performance.now() - this.#acquiredMs < TOUCH_MS) return;
+    const nowSeconds = Date.now() / 1000;
     try {
-      this.#disk.futimesSync(this.#body.fd, now, now);
+      this.#disk.futimesSync(this.#inode.fd, nowSeconds, nowSeconds);
     } catch {
-      // A lock that can't be touched goes stale, as it should when its folder is gone.
+      // The lock becomes stale, which is right where its disk is gone.
     }
   }
 
   async release(): Promise<void> {
-    let isGone = this.#tryRemove();
-    for (let tries = 0; !isGone && !tryTruncate(this.#body.fd, this.#disk); tries += 1) {
-      if (tries === MAX_TRIES) break;
+    let isRemoved = this.#tryRemove();
+    for (let tries = 0; !isRemoved && !this.#tryEmpty(); tries += 1) {
+      if (tries === MAX_RETRIES) break;
       await sleep(20 << tries);
-      isGone = this.#tryRemove();
+      isRemoved = this.#tryRemove();
     }
-    this.#onRelease(isGone);
+    this.#onRelease(isRemoved);
   }
 
-  /** @returns whether it is gone for sure: removed now, or another's by now */
+  /** @returns whether the lock is certainly gone: removed now, or another owner's already */
   #tryRemove(): boolean {
     try {
       if (this.isHeld()) this.#disk.unlinkSync(this.#file);
@@ -116,13 +119,13 @@ export class LockFile implements HeldLock {
       return toErrno(error) === 'ENOENT';
     }
   }
-}
 
-function tryTruncate(fd: number, disk: Disk): boolean {
-  try {
-    disk.ftruncateSync(fd, 0);
-    return true;
-  } catch {
-    return false;
+  #tryEmpty(): boolean {
+    try {
+      this.#disk.ftruncateSync(this.#inode.fd, 0);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

@@ -1,45 +1,47 @@
 /**
- * The files behind this process's locks: a lock is a hard link to one of them (decision 10).
+ * The inodes behind this process's locks: a lock is a hard link to one of them (decision 10).
  *
- * link(2) makes a name that must not exist yet, as O_EXCL does, but it makes no file: making and
- * removing one for every batch is what file systems are slow at. So each process keeps a few of its
- * own, as many as it ever held locks at a time, and gives each lock a text that names it.
+ * link(2) makes a name that must not exist yet, as O_EXCL does, but no inode; to make and remove an
+ * inode for each batch is what file systems are slow at. So a process keeps as many inodes as it ever
+ * held locks at a time, each under a name of its own, and writes a new record into one for each lock.
  *
- * Only where one system's page cache is all that anybody sees: on NFS a host may be shown what stood in
- * a file before, the base of an earlier lock. There each lock is a file of its own.
+ * This is done only where one system's page cache is all that anybody reads: on NFS a host may be
+ * shown what stood in an inode before, such as the committed offset of an earlier lock. There each
+ * lock is a new file.
  */
 import path from 'node:path';
 import { type Disk, isLocal } from '../disk/disk.ts';
 import { createExclusive, removeIfThere, tryClose, writeWhole } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
 
-/** The ending of such a file's name. */
-const ENDING = '.own';
+/** The end of the name that a process gives an inode. */
+const INODE_SUFFIX = '.own';
 
-/** What link(2) says where there are no links all the same. */
-const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV'];
+/** What link(2) fails with where there are no hard links after all. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EXDEV'];
 
-/** The file behind a lock. */
+/** The inode behind a lock. */
 export interface LockInode {
+  /** An open descriptor of it. */
   readonly fd: number;
   readonly ino: number;
-  /** Its own path; `undefined` where the lock itself is all there is of it. */
-  readonly own: string | undefined;
+  /** The path under which the process keeps it; `undefined` if the lock is a file of its own. */
+  readonly ownFile: string | undefined;
 }
 
-/** The files of one process in one folder. */
+/** The lock inodes of one process in one folder. */
 export class LockInodes {
   readonly #folder: string;
   readonly #owner: string;
   readonly #disk: Disk;
   readonly #free: LockInode[] = [];
-  #made = 0;
+  #inodeCount = 0;
   #hasLinks: boolean;
   #isClosed = false;
 
   /**
    * @param folder where the locks are
-   * @param owner the process's name, which no other has
+   * @param owner a name that no other process has
    */
   constructor(folder: string, owner: string, disk: Disk) {
     this.#folder = folder;
@@ -49,91 +51,93 @@ export class LockInodes {
   }
 
   /**
-   * Makes a lock file.
+   * Makes a lock.
    *
-   * @param file its path
-   * @param text what it is to say from the beginning
-   * @returns what is behind it, or `undefined` where there is such a file already
+   * @param file the lock's path
+   * @param record what it says from its first moment on
+   * @returns the inode behind it, or `undefined` if the path exists already
    * @throws the system's error
    */
-  make(file: string, text: string): LockInode | undefined {
+  createLock(file: string, record: string): LockInode | undefined {
+    const bytes = Buffer.from(record, 'latin1');
     while (this.#hasLinks) {
-      const known = this.#free.pop();
-      const body = known ?? this.#add();
+      const kept = this.#free.pop();
+      const inode = kept ?? this.#createInode();
       try {
-        writeWhole(body.fd, text, 0, this.#disk);
-        if (this.#link(body, file)) return body;
-        this.#free.push(body);
+        writeWhole(inode.fd, bytes, 0, this.#disk);
+        if (this.#link(inode, file)) return inode;
+        this.#free.push(inode);
         return undefined;
       } catch (error) {
-        // What became of the link is not known, so no other lock may come to be behind it.
-        this.drop(body);
+        // The link may have been made all the same, so no other lock may get this inode.
+        this.discard(inode);
         const errno = toErrno(error) ?? '';
         if (NO_LINKS.includes(errno)) this.#hasLinks = false;
-        // Its own name is gone: a sweep or a person took it for a dead process's.
-        else if (errno !== 'ENOENT' || known === undefined) throw error;
+        // ENOENT: a sweep or a person removed the inode's own name. Another inode will do.
+        else if (errno !== 'ENOENT' || kept === undefined) throw error;
       }
     }
-    return this.#create(file, text);
+    return this.#createFile(file, bytes);
   }
 
-  /** Takes a file back whose lock is gone for sure. */
-  give(body: LockInode): void {
-    if (body.own === undefined || this.#isClosed) this.drop(body);
-    else this.#free.push(body);
+  /** Takes an inode back whose lock is certainly gone. */
+  reuse(inode: LockInode): void {
+    if (inode.ownFile === undefined || this.#isClosed) this.discard(inode);
+    else this.#free.push(inode);
   }
 
-  /** Gives up a file whose lock may still be there: what is written to it would show in that lock. */
-  drop(body: LockInode): void {
-    tryClose(body.fd, this.#disk);
+  /** Gives up an inode whose lock may still be there: another record in it would show in that lock. */
+  discard(inode: LockInode): void {
+    tryClose(inode.fd, this.#disk);
     try {
-      if (body.own !== undefined) removeIfThere(body.own, this.#disk);
+      if (inode.ownFile !== undefined) removeIfThere(inode.ownFile, this.#disk);
     } catch {
-      // A sweep does it.
+      // A sweep removes it.
     }
   }
 
-  /** Removes what no lock needs any more. */
+  /** Discards all inodes that have no lock, and later those whose lock is released. */
   close(): void {
     this.#isClosed = true;
-    for (const body of this.#free.splice(0)) this.drop(body);
+    for (const inode of this.#free.splice(0)) this.discard(inode);
   }
 
-  #add(): LockInode {
-    this.#made += 1;
-    const own = path.join(this.#folder, `${this.#owner}-${this.#made}${ENDING}`);
-    const fd = this.#disk.openSync(own, 'wx', 0o644);
+  #createInode(): LockInode {
+    this.#inodeCount += 1;
+    const name = `${this.#owner}-${this.#inodeCount}${INODE_SUFFIX}`;
+    const ownFile = path.join(this.#folder, name);
+    const fd = this.#disk.openSync(ownFile, 'wx', 0o644);
     try {
-      return { fd, ino: this.#disk.fstatSync(fd).ino, own };
+      return { fd, ino: this.#disk.fstatSync(fd).ino, ownFile };
     } catch (error) {
-      this.drop({ fd, ino: 0, own });
+      this.discard({ fd, ino: 0, ownFile });
       throw error;
     }
   }
 
-  /** @returns whether the lock is made; not, where there was one */
-  #link(body: LockInode, file: string): boolean {
+  /** @returns false if the path exists already */
+  #link(inode: LockInode, file: string): boolean {
     try {
-      this.#disk.linkSync(body.own!, file);
+      this.#disk.linkSync(inode.ownFile!, file);
     } catch (error) {
       if (toErrno(error) !== 'EEXIST') throw error;
       return false;
     }
-    // Where the folder was copied and put back, the name is a copy's, and says what that said.
-    if (this.#disk.statSync(file, { throwIfNoEntry: false })?.ino === body.ino) return true;
+    // Where the folder was copied and put back, the inode's own name leads to the copy.
+    if (this.#disk.statSync(file, { throwIfNoEntry: false })?.ino === inode.ino) return true;
     removeIfThere(file, this.#disk);
     throw Object.assign(new Error('the lock is another file'), { code: 'ENOENT' });
   }
 
-  /** Makes the lock a file of its own, where there are no links. */
-  #create(file: string, text: string): LockInode | undefined {
+  /** Makes a lock that is a file of its own. */
+  #createFile(file: string, bytes: Buffer): LockInode | undefined {
     const fd = createExclusive(file, this.#disk);
     if (fd === undefined) return undefined;
     try {
-      writeWhole(fd, text, 0, this.#disk);
-      return { fd, ino: this.#disk.fstatSync(fd).ino, own: undefined };
+      writeWhole(fd, bytes, 0, this.#disk);
+      return { fd, ino: this.#disk.fstatSync(fd).ino, ownFile: undefined };
     } catch (error) {
-      this.drop({ fd, ino: 0, own: file });
+      this.discard({ fd, ino: 0, ownFile: file });
       throw error;
     }
   }

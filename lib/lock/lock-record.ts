@@ -1,52 +1,53 @@
 /**
- * What a lock file says: `<owner> <number> <base>` LF `<name>` LF.
+ * The lock record, the text of a lock: `<owner> <number> <committed offset>` LF `<name>` LF.
  *
- * Owner and number are no other lock's. The base is the room's size before this owner's write, and
- * stands for "has written nothing" while it is no number. The name is that of the lock: the file behind
- * a lock becomes another one's when it is let go (lock-pool.ts). Everything up to the end of the base
- * keeps its place, so that whoever reads while it is written sees a number or none.
+ * No other lock has the same owner and number. Dashes stand for the committed offset while the owner
+ * has written nothing. The name is the lock's own: the file behind a lock becomes another lock's once
+ * it is released (lock-inodes.ts). All up to the end of the committed offset has a fixed place, so
+ * whoever reads while the owner writes sees a number or none.
  */
 import path from 'node:path';
 import { type Disk, realDisk } from '../disk/disk.ts';
 import { tryClose } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
 
-/** How much of a lock is read, in bytes: its text is shorter, whatever the room's name. */
-const MAX_TEXT_BYTES = 512;
+/** How much of a lock is read, in bytes: more than any record has. */
+const MAX_RECORD_BYTES = 512;
 
-/** How many digits a base has in a lock's text: as many as the largest number has. */
-const BASE_DIGITS = 16;
+/** As many as the largest safe integer has. */
+const OFFSET_DIGITS = 16;
 
-/** What stands there before it is known. */
-export const NOTHING_WRITTEN = '-'.repeat(BASE_DIGITS);
+/** Stands for the committed offset while the owner has written nothing. */
+export const NOTHING_WRITTEN = '-'.repeat(OFFSET_DIGITS);
 
-/** What a reader learns of a lock: the committed size, `undefined` while nothing was written. */
+/** What others can read of a lock. */
 export interface LockRecord {
+  /** The committed offset; `undefined` while its owner has written nothing. */
   readonly committedBytes: number | undefined;
-  /** Tells this very lock from every other one, and changes while its owner shows life. */
+  /** Differs from that of every other lock, and changes whenever the owner does anything to it. */
   readonly identity: string;
 }
 
-/** A base as it stands in a lock's text. */
+/** @returns a committed offset as it stands in a lock record */
 export function formatCommittedOffset(committedBytes: number): string {
-  return String(committedBytes).padStart(BASE_DIGITS, '0');
+  return String(committedBytes).padStart(OFFSET_DIGITS, '0');
 }
 
 /**
- * The text of a lock whose owner has written nothing.
- *
- * @param label owner and number, which no other lock has
+ * @param lockId the owner and the number
  * @param file the lock's path
+ * @returns the record of a lock whose owner has written nothing
  */
-export function formatLockRecord(label: string, file: string): string {
-  return `${label} ${NOTHING_WRITTEN}\n${path.basename(file)}\n`;
+export function formatLockRecord(lockId: string, file: string): string {
+  return `${lockId} ${NOTHING_WRITTEN}\n${path.basename(file)}\n`;
 }
 
 /**
- * Reads who holds a lock.
+ * Reads a lock.
  *
- * @param file the lock file's path
- * @returns `undefined` where there is no such file
+ * @param file its path
+ * @returns `undefined` if there is no such file
+ * @throws the system's error
  */
 export function readLockRecord(file: string, disk: Disk = realDisk): LockRecord | undefined {
   let fd: number;
@@ -58,10 +59,10 @@ export function readLockRecord(file: string, disk: Disk = realDisk): LockRecord 
   }
   try {
     const { ino, mtimeMs, ctimeMs } = disk.fstatSync(fd);
-    const bytes = Buffer.allocUnsafe(MAX_TEXT_BYTES);
-    const text = bytes.toString('latin1', 0, disk.readSync(fd, bytes, 0, MAX_TEXT_BYTES, 0));
+    const bytes = Buffer.allocUnsafe(MAX_RECORD_BYTES);
+    const text = bytes.toString('latin1', 0, disk.readSync(fd, bytes, 0, MAX_RECORD_BYTES, 0));
     return {
-      committedBytes: readBase(text, path.basename(file)),
+      committedBytes: parseCommittedOffset(text, path.basename(file)),
       identity: `${ino} ${mtimeMs} ${ctimeMs} ${text}`,
     };
   } finally {
@@ -70,15 +71,14 @@ export function readLockRecord(file: string, disk: Disk = realDisk): LockRecord 
 }
 
 /**
- * Reads the base that a lock's text tells.
- *
- * @param name of the lock: where another one is named, this one was let go between two looks at it,
- *   or power loss brought it back, and the base is that of another room
+ * @param name the lock's file name. A record with another name tells nothing of this lock: the lock
+ *   was released while it was read, or a power loss brought it back.
  */
-function readBase(text: string, name: string): number | undefined {
+function parseCommittedOffset(text: string, name: string): number | undefined {
   const [first = '', second, third] = text.split('\n', 3);
   if (second === undefined) return undefined;
+  // A lock that a person or an older version made has no name.
   const isOwn = third === undefined ? second === '' : second === name;
-  const base = /^\S+ \d+ (\d+)$/.exec(first)?.[1];
-  return isOwn && base !== undefined ? Number(base) : undefined;
+  const digits = /^\S+ \d+ (\d+)$/.exec(first)?.[1];
+  return isOwn && digits !== undefined ? Number(digits) : undefined;
 }

@@ -1,110 +1,114 @@
 /**
- * The advisory lock of a room (contract §9): a file name that is made where there is none, which any
- * number of processes, containers and hosts on one folder honour (lock-pool.ts has how).
+ * Advisory locks: each is a file that is made only if it does not exist yet, in one folder that any
+ * number of processes, containers and hosts share. Nothing but that folder is needed.
  *
- * The lock's text tells the room's size before its owner's write, the base (lock-text.ts). What lies
- * beyond it is not committed yet, so readers stop there.
+ * What it promises: one owner at a time, and that a process which dies or stands still with a lock
+ * held keeps nobody waiting for longer than 3 s. An owner publishes a committed offset in its lock;
+ * what lies beyond it in the file that the lock protects is not committed yet, so readers stop there.
  *
- * A live owner touches a lock that it holds for long. A contender that saw the very same file, text
- * and times, for STALE_MS by its own monotonic clock, judges the owner dead: no two clocks are
- * compared and no process id is believed. It removes the lock inside a second exclusive file whose
- * name is made from the dead lock's identity, and judges once more in there: as that identity never
- * returns, a contender that comes late finds nothing to remove, and nobody removes a living lock.
+ * How: an owner touches a lock that it holds for long. A contender that has seen the very same lock,
+ * text and times, for STALE_MS by its own monotonic clock takes it for stale: no two clocks are
+ * compared, and no process id is believed. It breaks the lock inside a guard, a second exclusive file
+ * whose name is made from the lock's identity, and reads the lock once more in there. An identity never
+ * comes back, so a contender that is late finds nothing to break, and nobody breaks a live owner's
+ * lock. A process that dies in its guard leaves a stale lock as well: the guard.
  *
- * What this does not detect: a process that stands still for longer than STALE_MS just between a look
- * and the deed after it. An owner then writes without the lock when it wakes, or removes the lock of
- * the next owner; a breaker removes a living lock. The append copes (see
- * append.ts): whole batches in append mode, and a look at the file before anything is acknowledged.
+ * What it does not detect: a process that stands still for longer than STALE_MS just between checking
+ * a lock and acting on it. It then writes without the lock, or removes the lock of the next owner. An
+ * owner must be able to cope with that; store/folder/append.ts appends whole batches, and checks the
+ * file before it acknowledges anything.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTick, setTimeout as sleep } from 'node:timers/promises';
 import { type Disk, realDisk } from '../disk/disk.ts';
-import { createExclusive, removeIfThere, tryClose } from '../disk/files.ts';
+import { removeIfThere } from '../disk/files.ts';
 import { ServiceError } from '../errors.ts';
-import { type HeldLock, LockFile, TOUCH_MS } from './held-lock.ts';
+import { type HeldLock, HeldLockFile, TOUCH_MS } from './held-lock.ts';
 import { LockInodes } from './lock-inodes.ts';
 import { formatLockRecord, type LockRecord, readLockRecord } from './lock-record.ts';
-import { StaleLockWatch } from './stale-lock.ts';
+import { StaleLockDetector } from './stale-lock.ts';
 
-/** How long an append waits for a lock: several dead owners in a row, then it is refused. */
-export const WAIT_MS = 10_000;
+/** The end of a lock's file name. */
+export const LOCK_SUFFIX = '.lock';
 
-/** A guard or a probe that is older than this belongs to nobody. */
-const LEFTOVER_MS = 24 * 3_600_000;
+/** The end of a guard's file name. */
+const GUARD_SUFFIX = '.break';
 
-/** How often each leftover lock is read during recovery. */
+/** How long {@link LockFolder.acquire} waits: long enough to break several stale locks in a row. */
+const MAX_WAIT_MS = 10_000;
+
+/** How often each lock is read during recovery. */
 const RECOVER_POLL_MS = 50;
 
-/** The ending of a lock's file name. */
-const ENDING = '.lock';
+/** A file that is no lock and is older than this belongs to no living process. */
+const LEFTOVER_MS = 24 * 3_600_000;
 
 const NO_THROW = { throwIfNoEntry: false } as const;
 
-/** What a lock folder calls back. */
+/** What a lock folder calls. */
 export interface LockEvents {
-  /** A lock was taken after a wait of so many milliseconds. */
+  /** A lock was acquired after a wait of so many milliseconds. */
   onAcquire(waitMs: number): void;
   /**
-   * A dead owner's lock is about to be removed: the last moment to make durable what it left beyond
-   * the base. Where this throws, the lock stays.
+   * A stale lock is about to be broken: the last moment to make durable what its owner wrote beyond
+   * the committed offset (`undefined` if it wrote nothing). Where this rejects, the lock stays.
    */
-  onBreak(name: string, committedBytes: number | undefined): void;
+  onBreak(name: string, committedBytes: number | undefined): Promise<void>;
 }
 
-/** The locks of one folder, as this process takes them. */
+/** The locks of one folder, as this process uses them. */
 export class LockFolder {
   readonly #folder: string;
   readonly #events: LockEvents;
   readonly #disk: Disk;
   readonly #owner = randomBytes(8).toString('hex');
-  readonly #pool: LockInodes;
-  readonly #held = new Set<LockFile>();
-  readonly #touch: NodeJS.Timeout;
-  #taken = 0;
+  readonly #inodes: LockInodes;
+  readonly #held = new Set<HeldLockFile>();
+  readonly #touchTimer: NodeJS.Timeout;
+  #lockCount = 0;
 
-  /**
-   * @param folder an existing folder of its own for the lock files
-   * @param events what to call back
-   */
+  /** @param folder an existing folder for the lock files and nothing else */
   constructor(folder: string, events: LockEvents, disk: Disk = realDisk) {
     this.#folder = folder;
     this.#events = events;
     this.#disk = disk;
-    this.#pool = new LockInodes(folder, this.#owner, disk);
-    this.#touch = setInterval(() => this.#touchHeld(), TOUCH_MS).unref();
+    this.#inodes = new LockInodes(folder, this.#owner, disk);
+    this.#touchTimer = setInterval(() => {
+      for (const held of this.#held) held.touch();
+    }, TOUCH_MS).unref();
   }
 
   /**
-   * Takes a lock, waiting for its owner and breaking it where that one is dead.
+   * Acquires a lock. Waits while another owner holds it, and breaks it once it is stale.
    *
-   * @param name a file name without ending
-   * @throws ServiceError `unavailable` after {@link WAIT_MS}; the system's error where the folder fails
+   * @param name a file name without its end
+   * @throws ServiceError `unavailable` after 10 s; the system's error where the folder fails
    */
   async acquire(name: string): Promise<HeldLock> {
     const file = this.#toFile(name);
     const begunMs = performance.now();
-    const watch = new StaleLockWatch(this.#disk);
+    const detector = new StaleLockDetector(this.#disk);
     for (let tries = 0; ; tries += 1) {
-      const held = this.#tryTake(file);
+      const held = this.#tryAcquire(file);
       if (held !== undefined) {
         this.#events.onAcquire(performance.now() - begunMs);
         return held;
       }
-      if (watch.isStale(file)) this.#breakStale(name, file, watch);
-      if (performance.now() - begunMs > WAIT_MS) {
+      if (detector.isStale(file)) await this.#breakStale(name, file, detector);
+      if (performance.now() - begunMs > MAX_WAIT_MS) {
         throw new ServiceError('unavailable', 'the room is locked by another writer; try again');
       }
-      await pause(tries);
+      await waitToRetry(tries);
     }
   }
 
   /**
-   * Waits until every lock that is in the folder now is known to be no leftover: it was released, its
-   * owner showed life, or it was stale and has been broken, `onBreak` and all. All locks are judged in
-   * parallel, so this takes a little more than {@link STALE_MS}, and no time where there are none.
+   * Waits until none of the locks that are in the folder now can be a leftover: each was released,
+   * its owner showed life, or it was stale and has been broken. All are watched in parallel, so this
+   * takes a little more than 2 s, and no time where there are no locks.
    *
-   * @throws the first failure, once all others are judged; the locks that failed are still there
+   * @throws the first failure, after all locks were judged; those that failed are still there
    */
   async recover(): Promise<void> {
     const judged = this.list().map((name) => this.#recoverOne(name));
@@ -115,114 +119,122 @@ export class LockFolder {
 
   async #recoverOne(name: string): Promise<void> {
     const file = this.#toFile(name);
-    const watch = new StaleLockWatch(this.#disk);
-    watch.isStale(file);
-    const { identity } = watch;
-    while (watch.identity !== undefined && watch.identity === identity) {
+    const detector = new StaleLockDetector(this.#disk);
+    detector.isStale(file);
+    const { identity } = detector;
+    while (detector.identity !== undefined && detector.identity === identity) {
       await sleep(RECOVER_POLL_MS);
-      if (watch.isStale(file)) this.#breakStale(name, file, watch);
+      if (detector.isStale(file)) await this.#breakStale(name, file, detector);
     }
   }
 
   /**
-   * Looks who holds a lock, without taking it.
+   * Reads a lock without acquiring it.
    *
-   * @param name a file name without ending
-   * @returns `undefined` where nobody holds it
+   * @param name a file name without its end
+   * @returns `undefined` if nobody holds it
+   * @throws the system's error
    */
   read(name: string): LockRecord | undefined {
     const file = this.#toFile(name);
-    // Not existsSync: a look that fails must not pass for a room that nobody writes to.
-    const found = this.#disk.statSync(file, NO_THROW);
-    return found === undefined ? undefined : readLockRecord(file, this.#disk);
+    // A stat costs a tenth of an open that fails. existsSync would take an error for "no lock".
+    const stat = this.#disk.statSync(file, NO_THROW);
+    return stat === undefined ? undefined : readLockRecord(file, this.#disk);
   }
 
-  /** Names the locks that are held, or were left behind. */
+  /** @returns the names of all locks that are held or stale */
   list(): string[] {
-    const files = this.#disk.readdirSync(this.#folder);
-    return files
-      .filter((file) => file.endsWith(ENDING))
-      .map((file) => file.slice(0, -ENDING.length));
+    return this.#disk
+      .readdirSync(this.#folder)
+      .filter((file) => file.endsWith(LOCK_SUFFIX))
+      .map((file) => file.slice(0, -LOCK_SUFFIX.length));
   }
 
-  /** Removes what dead processes left beside the locks; a lock itself is judged when it is wanted. */
+  /** Removes what processes that died left beside the locks, a day later. Leaves all locks alone. */
   sweep(): void {
     for (const file of this.#disk.readdirSync(this.#folder)) {
-      if (file.endsWith(ENDING)) continue;
+      if (file.endsWith(LOCK_SUFFIX)) continue;
       const leftover = path.join(this.#folder, file);
       const stat = this.#disk.statSync(leftover, NO_THROW);
-      // One that is behind a lock as well stays: its lock must look as it did.
-      if (stat === undefined || stat.nlink > 1) continue;
+      if (stat === undefined) continue;
+      // Removing the other name of a lock's inode would change the lock's identity.
+      if (stat.nlink > 1 && !file.endsWith(GUARD_SUFFIX)) continue;
       if (Date.now() - stat.mtimeMs > LEFTOVER_MS) removeIfThere(leftover, this.#disk);
     }
   }
 
-  /** Stops touching; locks that are still held go stale. */
+  /** Stops touching: locks that are still held become stale. */
   close(): void {
-    clearInterval(this.#touch);
-    this.#pool.close();
+    clearInterval(this.#touchTimer);
+    this.#inodes.close();
   }
 
   #toFile(name: string): string {
-    return `${this.#folder}${path.sep}${name}${ENDING}`;
+    return `${this.#folder}${path.sep}${name}${LOCK_SUFFIX}`;
   }
 
-  #tryTake(file: string): LockFile | undefined {
-    // A look costs a tenth of a failed open.
+  /** @returns `undefined` if another owner holds the lock */
+  #tryAcquire(file: string): HeldLockFile | undefined {
+    // It costs a tenth of a link or an open that fails.
     if (this.#disk.existsSync(file)) return undefined;
     const nowMs = performance.now();
-    this.#taken += 1;
-    const label = `${this.#owner} ${this.#taken}`;
-    const body = this.#pool.make(file, formatLockRecord(label, file));
-    if (body === undefined) return undefined;
-    const onRelease = (isGone: boolean): void => {
+    this.#lockCount += 1;
+    const lockId = `${this.#owner} ${this.#lockCount}`;
+    const inode = this.#inodes.createLock(file, formatLockRecord(lockId, file));
+    if (inode === undefined) return undefined;
+    const onRelease = (isRemoved: boolean): void => {
       this.#held.delete(held);
-      if (isGone) this.#pool.give(body);
-      else this.#pool.drop(body);
+      if (isRemoved) this.#inodes.reuse(inode);
+      else this.#inodes.discard(inode);
     };
-    const held = new LockFile(file, body, label, nowMs, onRelease, this.#disk);
+    const held = new HeldLockFile(file, inode, lockId, nowMs, onRelease, this.#disk);
     this.#held.add(held);
     return held;
   }
 
-  /** Removes a dead lock: once, whoever else tries. */
-  #breakStale(name: string, file: string, watch: StaleLockWatch): void {
-    // Not by its whole path: hosts and containers have the folder at different places.
-    const guard = path.join(
-      this.#folder,
-      `${toHash(`${path.basename(file)} ${watch.identity}`)}.break`,
+  #breakStale(name: string, file: string, detector: StaleLockDetector): Promise<void> {
+    return this.#breakInGuard(file, detector, ({ committedBytes }) =>
+      this.#events.onBreak(name, committedBytes),
     );
-    const fd = createExclusive(guard, this.#disk);
-    if (fd === undefined) {
-      // Somebody is at it. If that one died at it, its guard goes stale like any lock.
-      watch.guard ??= new StaleLockWatch(this.#disk);
-      if (watch.guard.isStale(guard)) this.#breakStale(name, guard, watch.guard);
-      return;
+  }
+
+  /** Removes a stale lock, once however many processes try. */
+  async #breakInGuard(
+    file: string,
+    detector: StaleLockDetector,
+    beforeBreak: (record: LockRecord) => Promise<void>,
+  ): Promise<void> {
+    const guardFile = path.join(this.#folder, toGuardName(file, detector.identity!));
+    const guard = this.#tryAcquire(guardFile);
+    if (guard === undefined) {
+      // Another process is breaking the lock. If it died, its guard becomes stale as any lock does.
+      detector.guard ??= new StaleLockDetector(this.#disk);
+      if (!detector.guard.isStale(guardFile)) return;
+      return this.#breakInGuard(guardFile, detector.guard, async () => undefined);
     }
     try {
-      const holder = readLockRecord(file, this.#disk);
-      if (holder === undefined || holder.identity !== watch.identity) return;
-      this.#events.onBreak(name, holder.committedBytes);
-      // That took a while; this process may have stood still, and others may have been here.
-      if (readLockRecord(file, this.#disk)?.identity === watch.identity)
-        this.#disk.unlinkSync(file);
+      const record = readLockRecord(file, this.#disk);
+      if (record?.identity !== detector.identity) return;
+      await beforeBreak(record!);
+      // That took a while. Its owner, or another process, may have changed the lock meanwhile.
+      const identity = readLockRecord(file, this.#disk)?.identity;
+      if (identity === detector.identity) this.#disk.unlinkSync(file);
     } finally {
-      tryClose(fd, this.#disk);
-      removeIfThere(guard, this.#disk);
+      await guard.release();
     }
   }
-
-  #touchHeld(): void {
-    for (const held of this.#held) held.touch();
-  }
 }
 
-function toHash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+/** Hosts and containers have the folder at different paths, so only the lock's name counts. */
+function toGuardName(file: string, identity: string): string {
+  const hash = createHash('sha256')
+    .update(`${path.basename(file)} ${identity}`)
+    .digest('hex');
+  return `${hash.slice(0, 32)}${GUARD_SUFFIX}`;
 }
 
-/** Waits a little longer with every try: other turns first, then 1 ms, at last 5 to 10 ms. */
-async function pause(tries: number): Promise<void> {
-  if (tries < 4) return void (await nextTurn());
-  await sleep(tries < 100 ? 1 : 5 + Math.random() * 5);
+/** Waits a tick at first, then 1 ms, at last 5 to 10 ms. */
+async function waitToRetry(tries: number): Promise<void> {
+  if (tries < 4) await nextTick();
+  else await sleep(tries < 100 ? 1 : 5 + Math.random() * 5);
 }

@@ -33,6 +33,8 @@ export interface AppendOptions {
   readonly onSync: (syncMs: number) => void;
   /** Told the receipts that the batch has if all goes well, before it is on disk. */
   readonly onExpected?: (expected: readonly Receipt[]) => void;
+  /** Told when this process can't sync the folder that a new room is in. */
+  readonly onUnsyncable: (error: unknown) => void;
   /** Told when a failed write could not be cut back. */
   readonly onLeftover: (error: unknown) => void;
   /** The disk; the system's own unless told. */
@@ -143,7 +145,7 @@ async function syncBatch(
   fd: number,
   file: string,
   isNew: boolean,
-  { disk = realDisk, onSync }: AppendOptions,
+  { disk = realDisk, onSync, onUnsyncable }: AppendOptions,
   meanwhile: () => void,
 ): Promise<void> {
   const begunMs = performance.now();
@@ -153,7 +155,7 @@ async function syncBatch(
   } finally {
     await synced;
   }
-  if (isNew) await syncFolder(path.dirname(file), disk);
+  if (isNew) await syncFolder(path.dirname(file), disk, onUnsyncable);
   onSync(performance.now() - begunMs);
 }
 

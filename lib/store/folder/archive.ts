@@ -28,7 +28,7 @@ export class FolderArchive implements Archive {
     this.#store = new FolderStore(options);
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), {
       onAcquire: () => undefined,
-      onBreak: () => undefined,
+      onBreak: async () => undefined,
     });
   }
 

@@ -1,8 +1,13 @@
 /** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
 import path from 'node:path';
 import { type Disk, realDisk } from '../../disk/disk.ts';
-import { makeFolders, probeFolder, settleDead } from '../../disk/durability.ts';
-import { toErrno } from '../../errors.ts';
+import {
+  makeWritesDurable,
+  probeFolder,
+  syncFolder,
+  syncFoldersAbove,
+} from '../../disk/durability.ts';
+import { toErrno, toServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { LockFolder } from '../../lock/lock.ts';
 import type { Log } from '../../ops/log.ts';
@@ -10,7 +15,6 @@ import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import { toFileStem } from '../../room/name.ts';
 import { type Commit, GroupCommit } from '../group-commit.ts';
-import { toServiceError } from '../refusal.ts';
 import type { OnExpected, Receipt, Snapshot, Store } from '../store.ts';
 import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { type AppendOptions, appendBatch } from './append.ts';
@@ -48,6 +52,8 @@ export class FolderStore implements Store {
   readonly #append: AppendOptions;
   readonly #count: StoreMetrics;
   readonly #ownWrites = new OwnWrites();
+  #foldersSynced: Promise<void> | undefined;
+  #isWarned = false;
 
   /**
    * Opens a folder, making it where it is missing.
@@ -59,20 +65,21 @@ export class FolderStore implements Store {
     this.#disk = options.disk ?? realDisk;
     this.description = options.folder;
     this.#log = options.log;
-    makeFolders(options.folder, LOCKS, this.#disk);
+    this.#makeFolders();
     const count = createStoreMetrics(options.registry);
     this.#count = count;
     this.#append = {
       durable: options.durable,
       onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
+      onUnsyncable: (error) => this.#warnUnsyncable(error),
       onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
       disk: this.#disk,
       files: new OpenFiles(options.folder, this.#disk),
     };
     const events = {
       onAcquire: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
-      onBreak: (name: string, committedBytes: number | undefined): void =>
-        this.#settleDead(name, committedBytes),
+      onBreak: (name: string, committedBytes: number | undefined): Promise<void> =>
+        this.#onBreak(name, committedBytes),
     };
     this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
     this.#locks.sweep();
@@ -101,7 +108,7 @@ export class FolderStore implements Store {
 
   async check(): Promise<void> {
     try {
-      makeFolders(this.#folder, LOCKS, this.#disk);
+      this.#makeFolders();
       await probeFolder(this.#folder, LOCKS, this.#disk);
     } catch (error) {
       throw this.#toServiceError(error);
@@ -121,6 +128,7 @@ export class FolderStore implements Store {
       let isStored = false;
       this.#ownWrites.begin(room);
       try {
+        await this.#syncFoldersAbove();
         const file = `${this.#folder}${path.sep}${stem}.txt`;
         const receipts = await appendBatch(file, lock, entries, { ...this.#append, onExpected });
         this.#countBatch(receipts);
@@ -142,17 +150,44 @@ export class FolderStore implements Store {
       return await this.#locks.acquire(stem);
     } catch (error) {
       if (toErrno(error) !== 'ENOENT') throw error;
-      makeFolders(this.#folder, LOCKS, this.#disk);
+      this.#makeFolders();
       return this.#locks.acquire(stem);
     }
   }
 
-  /** Makes durable what a dead writer left, before its lock goes and readers see it. */
-  #settleDead(name: string, committedBytes: number | undefined): void {
-    this.#count.broken.add();
-    this.#log.warn('broke the lock of a dead writer', { file: name });
+  #makeFolders(): void {
+    const locks = path.join(this.#folder, LOCKS);
+    const areThere = this.#disk.existsSync(locks);
+    this.#disk.mkdirSync(locks, { recursive: true });
+    if (!areThere) this.#foldersSynced = undefined;
+  }
+
+  /** Makes the folder's own name durable, before the first message in it is acknowledged. */
+  async #syncFoldersAbove(): Promise<void> {
     if (!this.#append.durable) return;
-    settleDead(path.join(this.#folder, `${name}.txt`), committedBytes, this.#disk);
+    this.#foldersSynced ??= syncFoldersAbove(this.#folder, this.#disk);
+    try {
+      await this.#foldersSynced;
+    } catch (error) {
+      this.#foldersSynced = undefined;
+      throw error;
+    }
+  }
+
+  /** Makes durable what the owner of a stale lock wrote, before readers are shown it. */
+  async #onBreak(name: string, committedBytes: number | undefined): Promise<void> {
+    this.#count.broken.add();
+    this.#log.warn('breaking a stale lock', { file: name });
+    if (!this.#append.durable) return;
+    await this.#syncFoldersAbove();
+    await makeWritesDurable(path.join(this.#folder, `${name}.txt`), committedBytes, this.#disk);
+    await syncFolder(this.#folder, this.#disk, this.#append.onUnsyncable);
+  }
+
+  #warnUnsyncable(error: unknown): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    this.#log.warn('the folder can’t be synced: a power loss may take a new room', { error });
   }
 
   /** Frees a room whose writer died, though nobody writes to it now. */

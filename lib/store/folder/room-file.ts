@@ -2,10 +2,9 @@
 import fs from 'node:fs';
 import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
-import { ServiceError, toErrno } from '../../errors.ts';
+import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
 import { LF } from '../../room/text.ts';
-import { toServiceError } from '../refusal.ts';
 
 const FIRST_LOOK_BYTES = 1024;
 const TAIL_BYTES = 65_536;

@@ -48,7 +48,7 @@ const defects: Record<string, Defect> = {
   },
   'the sync of a new folder left out': {
     file: 'disk/durability',
-    from: 'trySyncFolder(above, disk);',
+    from: 'await syncFolder(parent, disk, () => undefined);',
     to: '',
   },
   'a failed write not cut back': {
@@ -73,18 +73,18 @@ const defects: Record<string, Defect> = {
   },
   'a lock removed without judging its owner': {
     file: 'lock/stale-lock',
-    from: 'nowMs - this.#sinceMs >= STALE_MS',
+    from: 'beforeMs - this.#sinceMs >= STALE_MS',
     to: 'true',
   },
   'what a dead writer left not synced': {
     file: 'disk/durability',
-    from: 'disk.fdatasyncSync(fd);',
-    to: '',
+    from: 'try {\n        await disk.fdatasync(fd);\n    }',
+    to: 'try {\n    }',
   },
   "a dead writer's new name not synced": {
-    file: 'disk/durability',
-    from: 'disk.fdatasyncSync(fd);\n        syncFolderNow(path.dirname(file), disk);',
-    to: 'disk.fdatasyncSync(fd);',
+    file: 'store/folder/folder-store',
+    from: 'await syncFolder(this.#folder, this.#disk, this.#append.onUnsyncable);',
+    to: '',
   },
   'a lock that power loss brought back believed': {
     file: 'store/folder/inherited',
@@ -93,8 +93,8 @@ const defects: Record<string, Defect> = {
   },
   'a look that failed taken for no lock': {
     file: 'lock/lock',
-    from: 'const found = this.#disk.statSync(file, NO_THROW);\n        return found === undefined ?',
-    to: 'const found = this.#disk.existsSync(file);\n        return !found ?',
+    from: 'const stat = this.#disk.statSync(file, NO_THROW);\n        return stat === undefined ?',
+    to: 'const stat = this.#disk.existsSync(file);\n        return !stat ?',
   },
   'a failing close refusing what is stored': {
     file: 'store/folder/open-files',
@@ -103,12 +103,12 @@ const defects: Record<string, Defect> = {
   },
   'a lock kept that could not be looked at': {
     file: 'lock/held-lock',
-    from: '!isGone && !tryTruncate(this.#body.fd, this.#disk)',
-    to: '!isGone && false',
+    from: '!isRemoved && !this.#tryEmpty()',
+    to: '!isRemoved && false',
   },
   'a message acknowledged that its own lock still hides': {
     file: 'lock/held-lock',
-    from: 'if (tries === MAX_TRIES)',
+    from: 'if (tries === MAX_RETRIES)',
     to: 'if (true)',
   },
   'a batch on disk given up because a look at it failed': {

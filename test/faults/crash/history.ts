@@ -271,8 +271,9 @@ class History {
     if (/^(fdatasync|handle.sync)$/.test(name)) process.failedSyncAtMs = this.#world.nowMs;
     const isShort = name === 'writeSync' && this.#random.chance(0.4);
     const picked = this.#random.pick(ERRNOS);
-    // A folder above the rooms that a process may not open is its administrator's to make durable.
-    const errno = call.path === '/data' && picked === 'EACCES' ? 'EIO' : picked;
+    // A folder that a process may not sync is left to its administrator.
+    const isFolderSync = name === 'open' || name === 'handle.sync';
+    const errno = isFolderSync && picked === 'EACCES' ? 'EIO' : picked;
     this.#trace(`${process.name}'s ${name} ${call.path} fails: ${isShort ? 'short' : errno}`);
     if (
       /sync$|sync|ftruncate/.test(name) &&

@@ -98,22 +98,6 @@ export class ProcessDisk implements Disk {
     this.#call('futimesSync', path, () => this.#model.touch(inode, mtimeSeconds * 1000));
   }
 
-  fdatasyncSync(fd: number): void {
-    const { inode, path } = this.#get(fd);
-    const length = this.#model.countChanges(inode);
-    try {
-      this.#call('fdatasyncSync', path, () => this.#doSync(inode, length));
-    } catch (error) {
-      this.#failSync(inode, length, error);
-      throw error;
-    }
-  }
-
-  fsyncSync(fd: number): void {
-    const { inode, path } = this.#get(fd);
-    this.#call('fsyncSync', path, () => this.#doSync(inode, this.#model.countChanges(inode)));
-  }
-
   linkSync(existingPath: string, newPath: string): void {
     this.#call('linkSync', newPath, () => {
       const { world } = this.#process;

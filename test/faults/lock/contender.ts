@@ -23,7 +23,7 @@ export interface Task {
 const task: Task = JSON.parse(process.argv[2] ?? '');
 const locks = new LockFolder(join(task.folder, 'locks'), {
   onAcquire: () => undefined,
-  onBreak: () => {
+  onBreak: async () => {
     tell('breaks');
     if (task.diesAtBreak) process.kill(process.pid, 'SIGKILL');
   },
@@ -45,7 +45,7 @@ for (const room of task.rooms) {
   const held = await locks.acquire(room);
   held.publish(section);
   tell(`has ${room}`);
-  if (task.mode === 'once') held.release();
+  if (task.mode === 'once') await held.release();
 }
 if (task.mode === 'once') process.exit(0);
 
@@ -74,7 +74,7 @@ async function enter(room: string): Promise<void> {
   // As an append looks before it writes.
   if (held.isHeld()) leave(held, room, marker, name);
   else tell(`lost ${name}`);
-  held.release();
+  await held.release();
 }
 
 function leave(held: HeldLock, room: string, marker: string, name: string): void {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import { type Disk, realDisk } from '../../../lib/disk/disk.ts';
 import { createExclusive } from '../../../lib/disk/files.ts';
-import { LockFile, STALE_MS, TOUCH_MS } from '../../../lib/lock/held-lock.ts';
+import { HeldLockFile, STALE_MS, TOUCH_MS } from '../../../lib/lock/held-lock.ts';
 import { formatLockRecord, readLockRecord } from '../../../lib/lock/lock-record.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 
@@ -14,7 +14,7 @@ let made = 0;
 
 interface Taken {
   file: string;
-  lock: LockFile;
+  lock: HeldLockFile;
   /** What it was let go with: whether its file is gone for sure. */
   told: boolean[];
 }
@@ -28,7 +28,7 @@ function take(disk: Partial<Disk> = {}): Taken {
   fs.writeSync(fd, formatLockRecord(label, file));
   const body = { fd, ino: fs.fstatSync(fd).ino };
   const all = { ...realDisk, ...disk };
-  const lock = new LockFile(
+  const lock = new HeldLockFile(
     file,
     body,
     label,

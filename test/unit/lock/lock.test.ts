@@ -29,7 +29,9 @@ function makeLocks(
   const broken: Locks['broken'] = [];
   const called: LockEvents = {
     onAcquire: (waitMs) => waits.push(waitMs),
-    onBreak: (name, committedBytes) => broken.push([name, committedBytes]),
+    onBreak: async (name, committedBytes) => {
+      broken.push([name, committedBytes]);
+    },
     ...events,
   };
   const locks = new LockFolder(folder, called, disk);
@@ -136,7 +138,7 @@ suite('a lock', () => {
 /** Lets a breaker begin and fail, and gives the name of the guard that it broke the lock in. */
 async function seeGuard(folder: string): Promise<string> {
   let guard: string | undefined;
-  const onBreak = () => {
+  const onBreak = async () => {
     guard = listLocks(folder).find((name) => name.endsWith('.break'));
     throw new Error('failed on purpose');
   };
@@ -211,7 +213,7 @@ suite('with time', { concurrency: true }, () => {
 
     test('stays where what it left could not be made durable, and goes when it could', async () => {
       let breaks = 0;
-      const onBreak = () => {
+      const onBreak = async () => {
         breaks += 1;
         if (breaks === 1) throw Object.assign(new Error('EIO'), { code: 'EIO' });
       };
@@ -228,7 +230,7 @@ suite('with time', { concurrency: true }, () => {
       const folder = makeTempFolder('lock');
       const file = join(folder, 'r.lock');
       let seen = '';
-      const onBreak = () => {
+      const onBreak = async () => {
         seen = fs.readFileSync(file, 'utf8');
         fs.writeFileSync(file, 'alive');
       };
@@ -317,7 +319,7 @@ suite('with time', { concurrency: true }, () => {
 
     test('fails where one lock can’t be broken, judges the others, and can be tried again', async () => {
       let failures = 0;
-      const onBreak = (name: string) => {
+      const onBreak = async (name: string) => {
         if (name !== 'a') return;
         failures += 1;
         if (failures === 1) throw Object.assign(new Error('EIO'), { code: 'EIO' });
@@ -399,9 +401,11 @@ suite('a sweep', () => {
       fs.writeFileSync(join(folder, name), '');
       fs.utimesSync(join(folder, name), old, old);
     }
+    fs.linkSync(join(folder, 'old.break'), join(folder, '0123456789abcdef-3.own'));
     fs.writeFileSync(join(folder, 'new.break'), '');
     fs.linkSync(join(folder, 'r.lock'), join(folder, '0123456789abcdef-2.own'));
     const before = locks.read('r')?.identity;
+    locks.sweep();
     locks.sweep();
     assert.equal(locks.read('r')?.identity, before, 'a lock looks as it did');
     const left = ['0123456789abcdef-2.own', 'new.break', 'r.lock'];

@@ -58,7 +58,7 @@ async function append(
       hooks.onPublish?.(committedBytes);
     },
     isHeld: hooks.isHeld ?? (() => true),
-    release: () => undefined,
+    release: async () => undefined,
   };
   const files = hooks.files ?? new OpenFiles(folder, hooks.disk ?? realDisk);
   const options: AppendOptions = {
@@ -66,6 +66,7 @@ async function append(
     durable: hooks.durable ?? true,
     onSync: () => hooks.onSync?.(),
     onExpected: (expected) => hooks.onExpected?.(expected),
+    onUnsyncable: (error) => assert.fail(error as Error),
     onLeftover: (error) => done.leftovers.push(error),
     ...(hooks.disk === undefined ? {} : { disk: hooks.disk }),
   };

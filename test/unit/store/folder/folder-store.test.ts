@@ -284,7 +284,7 @@ suite('a dead writer', { concurrency: true }, () => {
     assert.ok(performance.now() - begunMs < 3000);
     assert.equal((await store.snapshot('r')).tail.toString(), `one\nstump\n${line}`);
     assert.equal(count('chat_stale_locks_broken_total'), 1);
-    assert.match(lines.join(''), /dead writer/);
+    assert.match(lines.join(''), /breaking a stale lock/);
   });
 
   test('hides what it left for about 3 s from readers, though nobody writes', async (t) => {
@@ -302,22 +302,35 @@ suite('a dead writer', { concurrency: true }, () => {
     await waitUntil('no lock', () => listLocks(join(folder, '.locks')).length === 0);
   });
 
-  test('whose text can’t be made durable is taken back before anybody is shown it', async (t) => {
+  test('whose text can’t be made durable keeps its lock and its text, and readers see neither', async (t) => {
     let isBroken = true;
     const { store, folder } = open(t, makeTempFolder('store'), {
-      fdatasyncSync: (fd) => {
-        if (isBroken) throw failure('EIO');
-        realDisk.fdatasyncSync(fd);
-      },
+      fdatasync: (fd) => (isBroken ? Promise.reject(failure('EIO')) : realDisk.fdatasync(fd)),
     });
-    fs.writeFileSync(join(folder, 'r.txt'), 'one\nnever told\n');
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\nperhaps told\n');
     writeDead(folder, 4);
     await assert.rejects(store.append('r', say('m')), isUnavailable);
-    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
+    assert.equal((await store.snapshot('r')).tail.toString(), 'one\n');
+    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\nperhaps told\n');
     isBroken = false;
     const { line } = await store.append('r', say('m'));
-    assert.equal((await store.snapshot('r')).tail.toString(), `one\n${line}`);
+    assert.equal((await store.snapshot('r')).tail.toString(), `one\nperhaps told\n${line}`);
   });
+});
+
+suite('a file system that can’t sync folders', () => {
+  for (const code of ['EINVAL', 'ENOTSUP', 'EACCES', 'EPERM']) {
+    test(`and says ${code} takes messages, and is warned of once`, async (t) => {
+      const cantSync: Disk['open'] = async (path, flags) => {
+        const handle = await realDisk.open(path, flags);
+        return Object.assign(handle, { sync: () => Promise.reject(failure(code)) });
+      };
+      const { store, lines } = open(t, makeTempFolder('store'), { open: cantSync });
+      for (const room of ['a', 'b']) await store.append(room, say('m'));
+      assert.equal(lines.filter((line) => / warn .*can’t be synced/.test(line)).length, 1);
+      assert.equal(lines.filter((line) => line.includes(code)).length, 1);
+    });
+  }
 });
 
 test('close waits for what was accepted, and leaves nothing beside the rooms', async (t) => {

@@ -11,7 +11,10 @@ function makeLocks(names: string[]): { folder: string; locks: LockFolder } {
   const folder = makeTempFolder('inherited');
   for (const name of names)
     fs.writeFileSync(join(folder, `${name}.lock`), '0123456789abcdef 1 5\n');
-  const locks = new LockFolder(folder, { onAcquire: () => undefined, onBreak: () => undefined });
+  const locks = new LockFolder(folder, {
+    onAcquire: () => undefined,
+    onBreak: async () => undefined,
+  });
   locks.close();
   return { folder, locks };
 }

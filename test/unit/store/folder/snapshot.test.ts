@@ -24,7 +24,7 @@ interface Rooms {
   other: Snapshots;
 }
 
-const quiet = { onAcquire: () => undefined, onBreak: () => undefined };
+const quiet = { onAcquire: () => undefined, onBreak: async () => undefined };
 
 function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
   const folder = makeTempFolder('view');
