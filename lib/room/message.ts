@@ -1,36 +1,37 @@
 /**
- * The line (contract §3): its limits, cleaning, format and parse.
+ * Messages and their lines: what a sender may send, how it is cleaned, how its line is formatted and
+ * parsed.
  *
- *     line     = "[" date " " time "] " username ": " message LF
- *     date     = YYYY "-" MM "-" DD
- *     time     = HH ":" MM ":" SS           ; the server's clock in its time zone
- *     username = 1*64 character             ; trimmed, without ": " inside and ":" at its end
- *     message  = 1*4000 character           ; a line break inside is stored as U+21B5
- *     character = any code point but C0 (tab is kept), DEL, C1, U+2028, U+2029
+ *     line      = "[" date " " time "] " username ": " message LF
+ *     date      = YYYY "-" MM "-" DD
+ *     time      = HH ":" MM ":" SS         ; the server's clock in its time zone
+ *     username  = 1*64 character           ; trimmed; no ": " inside, no ":" at its end
+ *     message   = 1*4000 character         ; a line break inside is stored as U+21B5
+ *     character = any code point except C0 (but tab is allowed), DEL, C1, U+2028 and U+2029
  */
 import { cleanControls, countCodePoints } from './text.ts';
 
-/** Longest username, in code points. */
+/** The longest username, in code points. */
 export const MAX_USERNAME_CHARACTERS = 64;
 
-/** Longest message, in code points. */
+/** The longest message, in code points. */
 export const MAX_MESSAGE_CHARACTERS = 4000;
 
-/** What stands in a stored line where its sender broke the line. */
+/** Stands for a line break inside a stored message. */
 export const LINE_BREAK = '\u21b5';
 
-/** A message that is ready to be stored: cleaned and within its limits. */
+/** A message that is ready to be stored: cleaned and within the limits. */
 export interface Entry {
   readonly username: string;
   readonly message: string;
 }
 
-/** What {@link toEntry} gives: an entry, or the fault in words for the sender. */
+/** What {@link toEntry} returns: an entry, or one line for the sender that names the fault. */
 export type EntryResult =
   | { readonly entry: Entry; readonly fault?: never }
   | { readonly entry?: never; readonly fault: string };
 
-/** A line read back into its parts. */
+/** The parts of a line. */
 export interface ParsedLine {
   /** `YYYY-MM-DD HH:MM:SS`, as stored. */
   readonly time: string;
@@ -39,10 +40,10 @@ export interface ParsedLine {
 }
 
 /**
- * Checks and cleans what a sender sent.
+ * Cleans and checks what a sender sent.
  *
- * @param username the field as sent, `undefined` where it is missing
- * @param message the field as sent, `undefined` where it is missing
+ * @param username the field as sent, `undefined` if it is missing
+ * @param message the field as sent, `undefined` if it is missing
  * @returns the entry to store, or the first fault, which names its field
  */
 export function toEntry(username: string | undefined, message: string | undefined): EntryResult {
@@ -56,10 +57,9 @@ export function toEntry(username: string | undefined, message: string | undefine
 }
 
 /**
- * Formats a stored line.
+ * Formats a line.
  *
- * @param time `YYYY-MM-DD HH:MM:SS`, see {@link formatTime}
- * @param entry a cleaned entry
+ * @param time as {@link formatTime} returns it
  * @returns the line with its LF
  */
 export function formatLine(time: string, entry: Entry): string {
@@ -67,10 +67,10 @@ export function formatLine(time: string, entry: Entry): string {
 }
 
 /**
- * Reads a line back. What {@link formatLine} wrote reads back in exactly one way.
+ * Parses a line. What {@link formatLine} returns can be parsed in one way only.
  *
- * @param line a line, with or without its LF
- * @returns its parts, or `undefined` for a line that was never a message
+ * @param line with or without its LF
+ * @returns `undefined` for a line that was never a message
  */
 export function parseLine(line: string): ParsedLine | undefined {
   const match = LINE.exec(line.endsWith('\n') ? line.slice(0, -1) : line);
@@ -87,14 +87,14 @@ let lastSecond = Number.NaN;
 let lastText = '';
 
 /**
- * Formats a moment in the process's time zone. Messages come many to a second, so the last
- * second's text is kept.
+ * Formats a moment in the process's time zone.
  *
  * @param epochMs milliseconds since 1970 UTC
  * @returns `YYYY-MM-DD HH:MM:SS`
  */
 export function formatTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
+  // Many messages are stored in one second, so the last text is kept.
   if (second !== lastSecond) {
     lastText = formatDate(new Date(epochMs));
     lastSecond = second;
@@ -114,7 +114,7 @@ function toTwoDigits(value: number): string {
 
 function cleanUsername(username: string): string {
   const name = username.trim();
-  // A line break is a fault of its own, so it must survive until it is looked for.
+  // A line break is a fault of its own, so keep it for the check.
   return /[\r\n]/.test(name) ? name : cleanControls(name);
 }
 

@@ -1,27 +1,28 @@
 /**
- * Room names and the file names that stand for them (contract §2 and §9).
+ * Room names, and the stems of their files' names.
  *
- *     room name   1 to 100 code points, any but controls, not "." or ".."
- *     file stem   each UTF-8 byte outside a-z 0-9 _ - . as %XX, a leading dot too; at most 240 bytes
+ *     room name   1 to 100 code points without controls; not "." or ".."
+ *     file stem   the UTF-8 bytes of the name; each byte outside a-z 0-9 _ - . is written as %XX, and
+ *                 so is a leading dot; at most 240 bytes
  */
 import { countCodePoints, hasControl } from './text.ts';
 
-/** The room that an empty name stands for. */
+/** The room of a request that names none. */
 export const DEFAULT_ROOM = 'general';
 
-/** Longest room name, in code points. */
+/** The longest room name, in code points. */
 export const MAX_ROOM_CHARACTERS = 100;
 
-/** Longest file stem, in bytes; with an ending it stays below the 255 that file systems take. */
+/** The longest file stem, in bytes. File systems take 255, and the ending needs some of them. */
 export const MAX_STEM_BYTES = 240;
 
 const PLAIN_STEM = /^[a-z0-9_-][a-z0-9_.-]*$/;
 const ESCAPED = Array.from({ length: 256 }, (_, byte) => toEscape(byte));
 
 /**
- * Says what is wrong with a decoded room name.
+ * Finds what is wrong with a room name.
  *
- * @param room the name as people read it
+ * @param room the decoded name
  * @returns one line for the sender, or `undefined` for a good name
  */
 export function findRoomFault(room: string): string | undefined {
@@ -39,11 +40,10 @@ export function findRoomFault(room: string): string | undefined {
 }
 
 /**
- * Gives the file name of a room, without an ending. Two rooms never share one, not even on a disk
- * that ignores case.
+ * Returns the stem of a room's file name. No two rooms share one, not even on a disk that ignores
+ * case.
  *
- * @param room a well-formed name
- * @returns the stem: only `a-z 0-9 _ - . %` and upper-case hex digits
+ * @param room well-formed Unicode
  */
 export function toFileStem(room: string): string {
   if (PLAIN_STEM.test(room)) return room;
@@ -56,10 +56,10 @@ export function toFileStem(room: string): string {
 }
 
 /**
- * Reads a file stem back into its room name.
+ * Returns the room of a file.
  *
- * @param stem a file name without its ending
- * @returns the room, or `undefined` where no room has this file name (not as {@link toFileStem} writes it)
+ * @param stem the file's name without its ending
+ * @returns `undefined` if {@link toFileStem} makes this stem of no room
  */
 export function fromFileStem(stem: string): string | undefined {
   const room = decodeSegment(stem);
@@ -68,10 +68,9 @@ export function fromFileStem(stem: string): string | undefined {
 }
 
 /**
- * Decodes one percent-encoded path segment as UTF-8 (RFC 3986 §2.1).
+ * Decodes a percent-encoded path segment (RFC 3986 §2.1).
  *
- * @param segment the segment as it stands in the request
- * @returns the text, or `undefined` for a broken escape or bytes that are not UTF-8
+ * @returns `undefined` for a broken escape, or bytes that are not UTF-8
  */
 export function decodeSegment(segment: string): string | undefined {
   try {

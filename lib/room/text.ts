@@ -4,11 +4,10 @@
 export const LF = 0x0a;
 
 /**
- * Counts code points, stopping early.
+ * Counts code points up to a limit.
  *
- * @param text well-formed text
- * @param limit where counting may stop
- * @returns the count, or `limit + 1` for anything longer
+ * @param text well-formed Unicode
+ * @returns the number of code points, or `limit + 1` if there are more than `limit`
  */
 export function countCodePoints(text: string, limit: number): number {
   if (text.length <= limit && !/[\ud800-\udbff]/.test(text)) return text.length;
@@ -20,17 +19,14 @@ export function countCodePoints(text: string, limit: number): number {
   return count;
 }
 
-/** Whether text has a control character of Unicode's category Cc in it. */
+/** Tells whether a text contains a control character (Unicode's category Cc). */
 export function hasControl(text: string): boolean {
   return /[\u0000-\u001f\u007f-\u009f]/.test(text);
 }
 
 /**
- * Replaces what could move a terminal's cursor or break a line: C0 but tab, DEL, C1, U+2028 and
- * U+2029 become U+FFFD.
- *
- * @param text text without CR and LF
- * @returns text that is safe to show in a terminal
+ * Replaces the characters that could move a terminal's cursor or break a line by U+FFFD: all of C0
+ * except tab, DEL, C1, U+2028 and U+2029.
  */
 export function cleanControls(text: string): string {
   return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd');
