@@ -1,17 +1,17 @@
-// Judges what clients of a room saw, after the fact: nothing lost, doubled, merged or reordered.
+// Judges afterwards what clients saw: no message was lost, doubled, merged with another or reordered.
 
-/** A message that a client sent: its `message` is unique in the whole history. */
+/** A message that a client sent. Its text is unique in the whole history. */
 export interface Sent {
   client: string;
   room: string;
   username: string;
   message: string;
-  /** When it was sent and answered, on one clock for the whole history; unanswered: undefined. */
+  /** When it was sent and answered, on one clock for the whole history. */
   sentAtMs: number;
   answeredAtMs?: number;
-  /** The line that a 201 gave back; undefined when the outcome is unknown. */
+  /** The line that the 201 returned; `undefined` if the outcome is unknown. */
   line?: string;
-  /** True when the service said that it is not stored (any refusal). */
+  /** Whether the service said that the message is not stored. */
   isRefused?: boolean;
 }
 
@@ -22,45 +22,46 @@ export interface Seen {
   text: string;
 }
 
-/** What happened, and what the rooms hold in the end. */
+/** What happened, and what the rooms contain in the end. */
 export interface History {
   sent: Sent[];
   seen: Seen[];
   rooms: Map<string, string>;
-  /** Allows lines that are the stump of a message whose outcome is unknown. */
+  /** Whether a line may be the stump of a message whose outcome is unknown. */
   allowStumps?: boolean;
 }
 
 const shape = /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] (.*?): (.*)$/s;
 
-/** Gives every violation as a sentence; an empty list is a history as it must be. */
+/** Returns a sentence for each violation: none for a correct history. */
 export function findViolations(history: History): string[] {
-  const places = placeLines(history.rooms);
+  const found = findMessages(history.rooms);
   return [
     ...findStrangeLines(history),
-    ...findLostOrDoubled(history, places),
-    ...findReordered(history, places),
-    ...findStaleReads(history, places),
+    ...findLostOrDoubled(history, found),
+    ...findReordered(history, found),
+    ...findStaleReads(history, found),
   ];
 }
 
-interface Subscriber {
+/** How often a message is in its room, and the index of the last line that holds it. */
+interface Found {
   count: number;
   index: number;
 }
 
-/** Room and message → how often and where the message stands. */
-function placeLines(rooms: Map<string, string>): Map<string, Subscriber> {
-  const places = new Map<string, Subscriber>();
+/** Finds every message in its room; the keys are those of `toKey(room, message)`. */
+function findMessages(rooms: Map<string, string>): Map<string, Found> {
+  const found = new Map<string, Found>();
   for (const [room, text] of rooms) {
     for (const [index, line] of toLines(text).entries()) {
       const message = shape.exec(line)?.[2];
       if (message === undefined) continue;
       const key = toKey(room, message);
-      places.set(key, { count: (places.get(key)?.count ?? 0) + 1, index });
+      found.set(key, { count: (found.get(key)?.count ?? 0) + 1, index });
     }
   }
-  return places;
+  return found;
 }
 
 function findStrangeLines({ rooms, sent, allowStumps }: History): string[] {
@@ -84,7 +85,7 @@ function findStrangeLines({ rooms, sent, allowStumps }: History): string[] {
   return violations;
 }
 
-/** Whether a line is the beginning of one that was sent and never answered. */
+/** Tells whether a line is the beginning of a message that was sent and never answered. */
 function isStump(line: string, room: string, unknown: Sent[]): boolean {
   const blank = '[0000-00-00 00:00:00] ';
   return unknown.some((one) => {
@@ -96,10 +97,10 @@ function isStump(line: string, room: string, unknown: Sent[]): boolean {
   });
 }
 
-function findLostOrDoubled({ sent }: History, places: Map<string, Subscriber>): string[] {
+function findLostOrDoubled({ sent }: History, found: Map<string, Found>): string[] {
   const violations: string[] = [];
   for (const one of sent) {
-    const count = places.get(toKey(one.room, one.message))?.count ?? 0;
+    const count = found.get(toKey(one.room, one.message))?.count ?? 0;
     const name = `${one.client}'s ${quote(one.message)} in ${one.room}`;
     if (one.line !== undefined && count === 0) violations.push(`${name} was acknowledged and lost`);
     if (one.isRefused && count > 0) violations.push(`${name} was refused and yet stored`);
@@ -108,29 +109,29 @@ function findLostOrDoubled({ sent }: History, places: Map<string, Subscriber>): 
   return violations;
 }
 
-/** A client that waits for each answer must find its lines in the order in which it sent them. */
-function findReordered({ sent }: History, places: Map<string, Subscriber>): string[] {
+/** The lines of a client that waits for each answer are in the order in which it sent them. */
+function findReordered({ sent }: History, found: Map<string, Found>): string[] {
   const violations: string[] = [];
   const last = new Map<string, { one: Sent; index: number }>();
   for (const one of [...sent].sort((a, b) => a.sentAtMs - b.sentAtMs)) {
-    const place = places.get(toKey(one.room, one.message));
-    if (one.line === undefined || !place) continue;
+    const position = found.get(toKey(one.room, one.message));
+    if (one.line === undefined || !position) continue;
     const key = toKey(one.client, one.room);
     const before = last.get(key);
     const isAfter = (before?.one.answeredAtMs ?? Number.POSITIVE_INFINITY) <= one.sentAtMs;
-    if (before && isAfter && before.index > place.index) {
+    if (before && isAfter && before.index > position.index) {
       violations.push(
         `${one.client} sent ${quote(before.one.message)} before ${quote(one.message)}, but ` +
           `${one.room} has them the other way round`,
       );
     }
-    last.set(key, { one, index: place.index });
+    last.set(key, { one, index: position.index });
   }
   return violations;
 }
 
-/** Every read is a beginning of the final text, and has all that was acknowledged before it began. */
-function findStaleReads({ seen, sent, rooms }: History, places: Map<string, Subscriber>): string[] {
+/** Every read is a prefix of the final text, with all that was acknowledged before it began. */
+function findStaleReads({ seen, sent, rooms }: History, found: Map<string, Found>): string[] {
   const violations: string[] = [];
   for (const read of seen) {
     const final = rooms.get(read.room) ?? '';
@@ -145,7 +146,7 @@ function findStaleReads({ seen, sent, rooms }: History, places: Map<string, Subs
     const missing = sent.find((one) => {
       if (one.room !== read.room || one.line === undefined) return false;
       if ((one.answeredAtMs ?? Number.POSITIVE_INFINITY) >= read.beganAtMs) return false;
-      const index = places.get(toKey(one.room, one.message))?.index ?? Number.POSITIVE_INFINITY;
+      const index = found.get(toKey(one.room, one.message))?.index ?? Number.POSITIVE_INFINITY;
       return index >= lineCount;
     });
     if (missing) {

@@ -1,4 +1,4 @@
-// Many clients at once against one or more replicas, with a record of all that they did.
+// Many clients that talk to one or more replicas at once, and a record of all that they did.
 import { Agent } from 'node:http';
 import type { Seen, Sent } from './checker.ts';
 import { ask } from './http.ts';
@@ -6,16 +6,16 @@ import { pause, type Server } from './server.ts';
 
 /** What a crowd does. */
 export interface CrowdOptions {
-  /** The replicas as they are now: a test may put another in a place while the crowd talks. */
+  /** The replicas. A test may replace one while the crowd talks. */
   servers: Server[];
   rooms: string[];
   clientCount: number;
-  /** How many messages each client sends, or until when it goes on. */
+  /** How many messages each client sends; without it, a client stops when `isOver` says so. */
   messageCount?: number;
   isOver?: () => boolean;
-  /** After how many of its messages a client reads a whole room, elsewhere. */
+  /** After how many of its own messages a client reads a whole room on some replica. */
   readEvery?: number;
-  /** Names of clients begin with it, so that several crowds can be told apart. */
+  /** The clients' names begin with it, so that several crowds can be told apart. */
   prefix?: string;
 }
 
@@ -23,11 +23,11 @@ export interface CrowdOptions {
 export interface CrowdRecord {
   sent: Sent[];
   seen: Seen[];
-  /** The longest wait for an answer, and where; failures to connect do not count. */
+  /** The longest time that an answer took. */
   longestMs: number;
 }
 
-/** Lets clients talk, each waiting for its answers, and records everything. */
+/** Runs clients, each of which waits for its answers, and records what they did. */
 export async function runCrowd(options: CrowdOptions): Promise<CrowdRecord> {
   const record: CrowdRecord = { sent: [], seen: [], longestMs: 0 };
   const clients = Array.from({ length: options.clientCount }, (_, index) =>
@@ -42,7 +42,7 @@ async function runClient(options: CrowdOptions, index: number, record: CrowdReco
   const client = `${options.prefix ?? 'c'}${index}`;
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
   for (let n = 0; n < messageCount && !isOver(); n += 1) {
-    // Rooms and replicas in steps that never fall into one rhythm.
+    // The steps differ, so that each client uses each room on each replica.
     const room = rooms[(n + index) % rooms.length]!;
     const server = options.servers[(n * 7 + index + (n >> 3)) % options.servers.length]!;
     const one: Sent = {
@@ -55,13 +55,13 @@ async function runClient(options: CrowdOptions, index: number, record: CrowdReco
     record.sent.push(one);
     await send(server, one, agent, record);
     if (options.readEvery && n % options.readEvery === 0) {
-      await look(options.servers[n % options.servers.length]!, room, agent, record);
+      await readRoom(options.servers[n % options.servers.length]!, room, agent, record);
     }
   }
   agent.destroy();
 }
 
-/** Sends one message and notes what is known of it afterwards. */
+/** Sends one message and records what is known of it afterwards. */
 async function send(server: Server, one: Sent, agent: Agent, record: CrowdRecord): Promise<void> {
   const body = `username=${one.username}&message=${encodeURIComponent(one.message)}`;
   const headers = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -79,14 +79,14 @@ async function send(server: Server, one: Sent, agent: Agent, record: CrowdRecord
     }
     record.longestMs = Math.max(record.longestMs, nowMs - one.sentAtMs);
   } catch (error) {
-    // A replica that was killed leaves its clients not knowing; anything else is a fault.
+    // A killed replica leaves its clients in the dark; any other error is a fault.
     if (!isCutOff(error)) throw error;
     await pause(20);
   }
 }
 
-/** Reads a whole room and keeps what was seen. */
-async function look(server: Server, room: string, agent: Agent, record: CrowdRecord) {
+/** Reads a whole room and records what was seen. */
+async function readRoom(server: Server, room: string, agent: Agent, record: CrowdRecord) {
   const beganAtMs = performance.now();
   try {
     const { status, text } = await ask(server, {

@@ -50,6 +50,12 @@ export function ask(server: Target, what: Ask): Promise<Answer> {
   return withDeadline(answer, answerTimeoutMs, () => `no answer to ${method} ${path}`);
 }
 
+/** Reads one value from the service's metrics. */
+export async function readMetric(server: Target, name: string): Promise<number> {
+  const { text } = await get(server, '/-/metrics');
+  return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
+}
+
 /** GETs a path. */
 export function get(server: Target, path: string, headers: OutgoingHttpHeaders = {}) {
   return ask(server, { path, headers });

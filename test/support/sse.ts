@@ -1,28 +1,28 @@
-// Server-Sent Events as a browser's EventSource reads them: one stream, and a reader that resumes.
+// Reads Server-Sent Events as a browser's EventSource does: one stream, or a reader that resumes.
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import type { Server } from './server.ts';
 import { pause, waitUntil, withDeadline } from './server.ts';
 
 type Target = Pick<Server, 'port'>;
 
-/** One event as EventSource dispatches it. */
+/** One event, as EventSource dispatches it. */
 export interface LiveEvent {
-  /** `message` where the stream names none. */
+  /** `message` if the stream names none. */
   type: string;
   data: string;
-  /** The last `id:` seen up to and with this event, as EventSource has it. */
+  /** The last `id:` up to and including this event. */
   lastEventId: string;
   /** Whether this event carried an `id:` of its own. */
   hasId: boolean;
-  /** When it was read, as `performance.now()` has it. */
+  /** When it was read, on the clock of `performance.now()`. */
   atMs: number;
 }
 
-/** Turns the bytes of a stream into events, after the HTML standard §9.2.6. */
+/** Turns the bytes of a stream into events (HTML Standard §9.2.6). */
 export class EventParser {
-  /** What the last `id:` said. */
+  /** The value of the last `id:`. */
   lastEventId = '';
-  /** What the last `retry:` said, in milliseconds. */
+  /** The value of the last `retry:`, in milliseconds. */
   retryMs: number | undefined;
   #decoder = new TextDecoder('utf-8');
   #rest = '';
@@ -72,13 +72,13 @@ export class EventParser {
   }
 }
 
-/** How a stream is asked for. */
+/** How a stream is requested. */
 export interface LiveOptions {
-  /** The path, query included; `/chat/<room>` is made of the room otherwise. */
+  /** The path with its query; by default `/chat/<room>`. */
   path?: string;
   lastEventId?: string;
   headers?: Record<string, string>;
-  /** Called for each event as it comes. */
+  /** Called for each event as it arrives. */
   onEvent?: (event: LiveEvent) => void;
 }
 
@@ -88,12 +88,12 @@ export interface LiveStream {
   headers: IncomingHttpHeaders;
   /** All events so far. */
   events: LiveEvent[];
-  /** The cursor from which another stream goes on. */
+  /** The cursor at which the next stream resumes. */
   lastEventId(): string;
   retryMs(): number | undefined;
-  /** How it ended: `ended` as HTTP says, `cut` in its middle, `closed` by this side. */
+  /** How it ended: as HTTP demands (`ended`), in the middle (`cut`), or by this side (`closed`). */
   ended: Promise<'ended' | 'cut' | 'closed'>;
-  /** Waits for an event that fits, among those that came already too. */
+  /** Waits for an event that fits; it may already have arrived. */
   waitFor(
     what: string,
     fits: (event: LiveEvent) => boolean,
@@ -102,7 +102,7 @@ export interface LiveStream {
   close(): void;
 }
 
-/** Opens a stream on 127.0.0.1; resolves once the answer's head is there. */
+/** Opens a stream on 127.0.0.1. Resolves when the head of the response has arrived. */
 export async function openLive(
   server: Target,
   room: string,
@@ -119,9 +119,11 @@ export async function openLive(
   outgoing.end();
   const answer = await withDeadline(head, 60_000, () => `no answer to GET ${path}`);
   const events: LiveEvent[] = [];
+  const waiting = new Set<() => void>();
   const parser = new EventParser((event) => {
     events.push(event);
     options.onEvent?.(event);
+    for (const check of waiting) check();
   });
   parser.lastEventId = options.lastEventId ?? '';
   let isClosed = false;
@@ -129,25 +131,31 @@ export async function openLive(
   const ended = new Promise<'ended' | 'cut' | 'closed'>((resolve) => {
     answer.on('close', () => {
       isEnded = true;
+      for (const check of waiting) check();
       resolve(isClosed ? 'closed' : answer.complete ? 'ended' : 'cut');
     });
   });
-  // A cut shows as an error on both; `ended` tells it.
+  // A cut also shows as an error on both; `ended` reports it.
   answer.on('error', () => {});
   outgoing.on('error', () => {});
   answer.on('data', (chunk: Buffer) => parser.push(chunk));
-  const waitFor: LiveStream['waitFor'] = async (what, fits, timeoutMs = 20_000) => {
-    let found: LiveEvent | undefined;
-    await waitUntil(
-      `an event with ${what}`,
-      () => {
-        found = events.find(fits);
-        if (!found && isEnded) throw new Error(`the stream ended without ${what}`);
-        return found !== undefined;
-      },
-      timeoutMs,
+  const waitFor: LiveStream['waitFor'] = (what, fits, timeoutMs = 20_000) => {
+    let checkedCount = 0;
+    let check = () => {};
+    const found = new Promise<LiveEvent>((resolve, reject) => {
+      check = () => {
+        for (; checkedCount < events.length; checkedCount += 1) {
+          const event = events[checkedCount]!;
+          if (fits(event)) return resolve(event);
+        }
+        if (isEnded) reject(new Error(`the stream ended without ${what}`));
+      };
+      waiting.add(check);
+      check();
+    });
+    return withDeadline(found, timeoutMs, () => `no event with ${what}`).finally(() =>
+      waiting.delete(check),
     );
-    return found!;
   };
   return {
     status: answer.statusCode ?? 0,
@@ -164,25 +172,25 @@ export async function openLive(
   };
 }
 
-/** What a reader that resumes has seen. */
+/** A reader that resumes, and what it has seen. */
 export interface LiveReader {
-  /** The lines, each with its LF: what the room must hold in the end, byte for byte. */
+  /** The lines, each with its LF: in the end, exactly the text of the room. */
   text(): string;
-  /** One sentence for each stream that was not answered 200, or was cut in its middle. */
+  /** A sentence for each stream that was not answered with 200, or was cut in the middle. */
   failures: string[];
-  /** How many streams were opened. */
+  /** How many streams it opened. */
   openedCount: number;
   /** How many resets the service sent. */
   resetCount: number;
-  /** The servers whose streams it read, as `event: server` names them. */
+  /** The names of the servers whose streams it read. */
   servers: Set<string>;
-  /** Waits until its text is this. */
+  /** Waits until its text equals `expected`. */
   waitForText(expected: string, timeoutMs?: number): Promise<void>;
-  /** Closes its stream and opens none any more. */
+  /** Closes its stream and opens no other. */
   stop(): Promise<void>;
 }
 
-/** Reads a room live as a page does: when a stream ends, the next goes on at the last cursor. */
+/** Reads a room live as a page does: when a stream ends, the next one resumes at the last cursor. */
 export function followRoom(server: Target, room: string, options: LiveOptions = {}): LiveReader {
   const failures: string[] = [];
   const servers = new Set<string>();

@@ -1,4 +1,4 @@
-// Whatever is sent as a cursor is answered 400 or with a correct stream.
+// Any text that is sent as a cursor is answered with 400 or with a correct stream.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -18,7 +18,7 @@ const bytes = Buffer.from(text);
 const epoch = toEpoch(bytes);
 const offsets = [0, ...toLineEvents(bytes).map(({ id }) => Number(id.slice(9)))];
 
-/** Text that resembles a cursor: whole ones, good and stale, and ones with something wrong. */
+/** Texts that resemble a cursor: good ones, stale ones, and malformed ones. */
 const cursor = fc
   .tuple(
     fc.constantFrom(epoch, '00000000', '12345678', epoch.toUpperCase(), epoch.slice(1), ''),
@@ -38,7 +38,7 @@ const broken = fc
 const anything = fc.string({ unit: 'binary', maxLength: 30 });
 const anyCursor = fc.oneof(cursor, broken, anything);
 
-/** What the contract says of a cursor: an offset to start at, a reset, or a refusal. */
+/** What must become of a cursor: a start at an offset, a reset, or a refusal. */
 function judge(asked: string): number | 'reset' | 'refused' {
   if (asked === '') return 0;
   if (asked === 'now') return bytes.length;
@@ -51,7 +51,7 @@ function judge(asked: string): number | 'reset' | 'refused' {
   return isEpoch && offsets.includes(Number(offset)) ? Number(offset) : 'reset';
 }
 
-test('10,000 cursors, most of them malformed, sent as since and as Last-Event-ID', async (t) => {
+test('each of 10,000 cursors, sent as since or Last-Event-ID, is refused, reset or resumed', async (t) => {
   const server = await startServer();
   writeFileSync(toFile(server.store, 'room'), text);
   const asked = fc.sample(anyCursor, { numRuns: cursorCount, seed: 6 });
@@ -60,7 +60,7 @@ test('10,000 cursors, most of them malformed, sent as since and as Last-Event-ID
   const next = asked.entries();
   const work = agents.map(async (agent) => {
     for (const [index, sent] of next) {
-      // A header field takes only these, and loses white space around them.
+      // Other characters can't be in a header field.
       const isHeader = index % 2 === 1 && /^[\x21-\x7e]+$/.test(sent);
       const path = isHeader
         ? '/chat/room?since=0'
@@ -93,7 +93,7 @@ test('10,000 cursors, most of them malformed, sent as since and as Last-Event-ID
   assert.deepEqual(server.stderr, []);
 });
 
-/** Reads a refusal whole, and a stream until it has the room's end. */
+/** Reads a refusal to its end, and a stream to the end of the room. */
 function ask(port: number, path: string, fields: Record<string, string>, agent: Agent) {
   const events: LiveEvent[] = [];
   return new Promise<{ status: number; events: LiveEvent[] }>((resolve, reject) => {

@@ -1,10 +1,10 @@
-// Contract §6 on one process: how a stream begins, what it carries, and where it starts.
+// One process: how a stream begins, what it carries, and where it starts.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { toEpoch } from '../../../lib/room/cursor.ts';
-import { get, openWire, post } from '../../support/http.ts';
-import { pause, type Server, startServer, waitUntil } from '../../support/server.ts';
+import { get, openWire, post, readMetric } from '../../support/http.ts';
+import { type Server, startServer, waitUntil } from '../../support/server.ts';
 import { openLive } from '../../support/sse.ts';
 import {
   appendByHand,
@@ -28,7 +28,7 @@ after(async () => {
   assert.deepEqual(server.stderr, []);
 });
 
-/** A room of its own for each test. */
+/** Makes a room that no other test uses. */
 function begin(text: string | Buffer = ''): { room: string; epoch: string; size: number } {
   const room = `room-${count++}`;
   if (text.length > 0) writeFileSync(toFile(server.store, room), text);
@@ -36,10 +36,19 @@ function begin(text: string | Buffer = ''): { room: string; epoch: string; size:
   return { room, epoch: toEpoch(bytes), size: bytes.length };
 }
 
+/** Waits until the service has read all changes so far: notices of a folder come in order. */
+async function waitForNotices(): Promise<void> {
+  const { room } = begin();
+  const stream = await openLive(server, room);
+  appendByHand(server.store, room, 'barrier\n');
+  await stream.waitFor('the barrier', ({ data }) => data === 'barrier');
+  stream.close();
+}
+
 const inRoom = (room: string, query: string) => ({ path: `/chat/${room}?${query}` });
 
 suite('a stream', () => {
-  test('begins with the server and the cursor where it starts', async () => {
+  test('begins with the name of the server and the cursor at which it starts', async () => {
     const { room, epoch, size } = begin(makeLines(3));
     const whole = await openLive(server, room);
     const first = await whole.waitFor('the server', ({ type }) => type === 'server');
@@ -53,7 +62,7 @@ suite('a stream', () => {
     tail.close();
   });
 
-  test('of an empty room has the empty cursor, and all that comes then', async () => {
+  test('of an empty room begins at the empty cursor, and carries all that is stored later', async () => {
     const { room } = begin();
     const stream = await openLive(server, room);
     const hello = await stream.waitFor('the server', ({ type }) => type === 'server');
@@ -62,11 +71,15 @@ suite('a stream', () => {
     const event = await stream.waitFor('the line', ({ type }) => type === 'message');
     assert.equal(event.lastEventId, headers['chat-cursor']);
     assert.equal(`${event.data}\n`, text);
-    assert.deepEqual(pickKinds(stream), ['server', 'message'], 'no reset: it was there from 0 on');
+    assert.deepEqual(
+      pickKinds(stream),
+      ['server', 'message'],
+      'a reader at offset 0 needs no reset',
+    );
     stream.close();
   });
 
-  test('has the headers that proxies and caches need, and a Content-Type with its charset', async () => {
+  test('has the header fields that proxies and caches need', async () => {
     const stream = await openLive(server, begin().room);
     assert.equal(stream.status, 200);
     assert.equal(stream.headers['content-type'], 'text/event-stream; charset=utf-8');
@@ -79,7 +92,7 @@ suite('a stream', () => {
     stream.close();
   });
 
-  test('asks for another wait before each retry', async () => {
+  test('asks each client for another delay before it retries', async () => {
     const { room } = begin();
     const streams = await Promise.all(Array.from({ length: 12 }, () => openLive(server, room)));
     for (const stream of streams) await stream.waitFor('one', () => true);
@@ -89,7 +102,7 @@ suite('a stream', () => {
     for (const stream of streams) stream.close();
   });
 
-  test('carries no id but in server and lines, and data in every event', async () => {
+  test('has ids in the first event and in lines only, and data in every event', async () => {
     const { room } = begin(makeLines(2));
     const wire = await openWire(server);
     wire.send(`GET /chat/${room}?since=7 HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n`);
@@ -107,14 +120,14 @@ suite('a stream', () => {
     wire.close();
   });
 
-  test('is asked for by name: */* alone gets the text', async () => {
+  test('is sent only to who names its type: */* gets plain text', async () => {
     const { room } = begin(makeLines(1));
     const { headers } = await get(server, `/chat/${room}`, { accept: '*/*' });
     assert.equal(headers['content-type'], 'text/plain; charset=utf-8');
     assert.ok(headers['content-length']);
   });
 
-  test('answers HEAD with the headers and nothing behind them', async () => {
+  test('of a HEAD request has no body', async () => {
     const { room } = begin(makeLines(1));
     const wire = await openWire(server);
     const head = `HEAD /chat/${room} HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n`;
@@ -137,7 +150,7 @@ suite('a stream', () => {
     wire.close();
   });
 
-  test('that comes behind another request on its connection is whole', async () => {
+  test('that is not the first response on its connection is complete', async () => {
     const { room } = begin('one\n');
     const wire = await openWire(server);
     wire.send('GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -149,12 +162,12 @@ suite('a stream', () => {
 });
 
 suite('a line', () => {
-  test('without LF waits for its LF', async () => {
+  test('without LF is sent once it has its LF', async () => {
     const { room } = begin('one\ntw');
     const stream = await openLive(server, room);
     await stream.waitFor('one', ({ data }) => data === 'one');
     appendByHand(server.store, room, 'o');
-    await pause(300);
+    await waitForNotices();
     assert.deepEqual(pickLines(stream.events).length, 1);
     appendByHand(server.store, room, '\nthree\n');
     await stream.waitFor('three', ({ data }) => data === 'three');
@@ -171,7 +184,7 @@ suite('a line', () => {
     stream.close();
   });
 
-  test('ends without its CR, and a CR inside it travels as U+FFFD', async () => {
+  test('is sent without a CR at its end, and with U+FFFD for a CR inside', async () => {
     const { room, epoch } = begin('one\r\nt\rw\ro\r\n\r\n\r\r\nfour\n');
     const stream = await openLive(server, room);
     await stream.waitFor('four', ({ data }) => data === 'four');
@@ -185,7 +198,7 @@ suite('a line', () => {
     stream.close();
   });
 
-  test('of any other bytes travels as it is', async () => {
+  test('of any other characters is sent as it is', async () => {
     const odd = [
       ' two blanks',
       '',
@@ -207,7 +220,7 @@ suite('a line', () => {
     stream.close();
   });
 
-  test('longer than a piece, and one of several pieces, comes whole', async () => {
+  test('that is longer than one read is sent whole', async () => {
     const long = [100_000, 65_536, 65_535, 1_000_000, 3].map((size) => 'x'.repeat(size));
     const { room } = begin(`${long.join('\n')}\n`);
     const stream = await openLive(server, room);
@@ -216,7 +229,7 @@ suite('a line', () => {
     stream.close();
   });
 
-  test('too long for a stream leaves a note, and the rest goes on', async () => {
+  test('that is too long for a stream is replaced by a note, and the next lines follow', async () => {
     const text = Buffer.concat([
       Buffer.from('one\n'),
       Buffer.alloc(9 << 20, 'x'),
@@ -241,7 +254,7 @@ suite('a start', () => {
   const third = Buffer.byteLength(makeLines(3));
   const epoch = toEpoch(bytes);
   const starts: [name: string, query: string, id: string | undefined, from: number][] = [
-    ['nothing', '', undefined, 0],
+    ['no cursor', '', undefined, 0],
     ['an empty since', 'since=', undefined, 0],
     ['since=0', 'since=0', undefined, 0],
     ['offset 0 of another epoch', 'since=12345678-0', undefined, 0],
@@ -257,7 +270,7 @@ suite('a start', () => {
     ['the first since of two', `since=${third}&since=0`, undefined, third],
   ];
   for (const [name, query, lastEventId, from] of starts) {
-    test(`at ${name}`, async () => {
+    test(`at ${name} begins there`, async () => {
       const { room } = begin(text);
       const stream = await openLive(server, room, {
         path: `/chat/${room}${query && '?'}${query}`,
@@ -282,7 +295,7 @@ suite('a start', () => {
   ];
   for (const [name, cursor] of stale) {
     for (const way of ['since', 'Last-Event-ID']) {
-      test(`${name} resets: ${way}`, async () => {
+      test(`${name} is a reset, sent as ${way}`, async () => {
         const { room } = begin(text);
         const stream = await openLive(server, room, {
           path: `/chat/${room}${way === 'since' ? `?since=${cursor}` : ''}`,
@@ -304,7 +317,7 @@ suite('a start', () => {
     });
   }
 
-  test('that is malformed is 400 before the stream opens', async () => {
+  test('at a malformed cursor is refused with 400', async () => {
     const { room } = begin(text);
     for (const since of ['x', '-1', '1.5', '01', `${epoch}-`, `${epoch}-01`, `-${third}`, '1e3']) {
       const accept = { accept: 'text/event-stream' };
@@ -318,7 +331,7 @@ suite('a start', () => {
     }
   });
 
-  test('of a stream cut before its first line is where the next one goes on', async () => {
+  test('that was cut before its first line resumes where it started', async () => {
     const { room, size } = begin(text);
     const path = `/chat/${room}?since=now`;
     const stream = await openLive(server, room, { path });
@@ -334,15 +347,15 @@ suite('a start', () => {
 
 suite('a reader whose room', () => {
   const changes: [name: string, change: (file: string) => void, resets: number][] = [
-    ['was removed and begun anew', (file) => beginAnew(file, 'new\nend\n'), 1],
+    ['was removed and made again', (file) => beginAnew(file, 'new\nend\n'), 1],
     ['was replaced by another file', (file) => replace(file, 'new\nend\n'), 1],
     ['was cut short in place', (file) => writeFileSync(file, 'line 0\nend\n'), 1],
     ['got another first line', (file) => edit(file, /^line 0/, 'LINE 0'), 1],
-    ['was edited so that its place is in a line', (file) => edit(file, /\n$/, ' glued\n'), 1],
+    ['was edited so that its cursor is inside a line', (file) => edit(file, /\n$/, ' glued\n'), 1],
     ['only grew', () => {}, 0],
   ];
   for (const [name, change, resets] of changes) {
-    test(`${name} ${resets ? 'is reset and gets it from its beginning' : 'is not reset'}`, async () => {
+    test(`${name} ${resets ? 'is reset and gets the room from its beginning' : 'is not reset'}`, async () => {
       const { room } = begin(makeLines(5));
       const file = toFile(server.store, room);
       const lines = { ...inRoom(room, `since=${Buffer.byteLength(makeLines(4))}`) };
@@ -355,7 +368,7 @@ suite('a reader whose room', () => {
       appendByHand(server.store, room, 'more\n');
       for (const stream of [whole, tail]) {
         await stream.waitFor('more', ({ data }) => data === 'more');
-        // A reader may be shown a moment in the middle of an editor's change: what counts is the end.
+        // A reader may see a moment in the middle of the change, so only the last reset counts.
         const last = stream.events.map(({ type }) => type).lastIndexOf('reset');
         assert.equal(last !== -1, resets > 0, `${pickKinds(stream)}`);
         if (last === -1) continue;
@@ -367,7 +380,7 @@ suite('a reader whose room', () => {
     });
   }
 
-  test('is removed is reset at once, and gets the lines of the new one', async () => {
+  test('is removed is reset at once, and gets the lines of the new room', async () => {
     const { room } = begin(makeLines(5));
     const stream = await openLive(server, room);
     await stream.waitFor('the last line', ({ data }) => data.startsWith('line 4'));
@@ -380,14 +393,14 @@ suite('a reader whose room', () => {
     stream.close();
   });
 
-  test('turns into a folder and back goes on', async () => {
+  test('is a folder for a while gets the next line afterwards', async () => {
     const { room } = begin('one\n');
     const stream = await openLive(server, room);
     await stream.waitFor('one', ({ data }) => data === 'one');
     const file = toFile(server.store, room);
     renameSync(file, `${file}.aside`);
     mkdirSync(file);
-    await pause(200);
+    await server.waitForLine(/live streams wait: their room cannot be read/);
     rmSync(file, { recursive: true });
     renameSync(`${file}.aside`, file);
     appendByHand(server.store, room, 'two\n');
@@ -407,7 +420,7 @@ suite('?follow', () => {
     return wire;
   };
 
-  test('is the room as text, then what comes', async () => {
+  test('sends the room as plain text, then new lines', async () => {
     const { room, epoch } = begin('one\r\ntwo');
     const wire = await follow(`/chat/${room}?follow`, '1.0');
     const head = await wire.waitFor(/one\r\n$/);
@@ -421,7 +434,7 @@ suite('?follow', () => {
     wire.close();
   });
 
-  test('starts at since, and at now', async () => {
+  test('starts at a cursor, or at the end', async () => {
     const { room } = begin('one\ntwo\n');
     const since = await follow(`/chat/${room}?follow&since=4`, '1.0');
     const now = await follow(`/chat/${room}?since=now&follow=1`, '1.0');
@@ -433,14 +446,14 @@ suite('?follow', () => {
     now.close();
   });
 
-  test('ends in good order when the room begins anew, with nothing behind its end', async () => {
+  test('ends as HTTP demands when its room begins anew, with nothing after its end', async () => {
     const { room } = begin('one\ntwo\n');
     const wire = await follow(`/chat/${room}?follow`);
     await wire.waitFor(/two\n/);
     replace(toFile(server.store, room), 'other\nlines\n');
     await wire.waitFor(/\r\n0\r\n\r\n/);
     appendByHand(server.store, room, 'more\n');
-    await pause(300);
+    await waitForNotices();
     assert.match(wire.received(), /two\n\r\n0\r\n\r\n$/);
     wire.send('GET /-/healthy HTTP/1.1\r\nHost: a\r\n\r\n');
     assert.match(await wire.waitFor(/healthy\n/), /\r\n0\r\n\r\nHTTP\/1\.1 200 OK\r\n/);
@@ -448,11 +461,8 @@ suite('?follow', () => {
   });
 });
 
-test('no reader is left when all are gone', async () => {
-  const toCount = async () => {
-    const { text } = await get(server, '/-/metrics');
-    return Number(/^chat_live_streams (\d+)/m.exec(text)?.[1]);
-  };
+test('no reader is counted once all streams are closed', async () => {
+  const toCount = () => readMetric(server, 'chat_live_streams');
   const stream = await openLive(server, begin().room);
   await waitUntil('counted', async () => (await toCount()) > 0);
   stream.close();

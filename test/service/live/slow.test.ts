@@ -1,10 +1,10 @@
-// A reader that takes nothing costs next to nothing, and loses nothing.
+// A reader that takes nothing costs little, and loses nothing.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { suite, test } from 'node:test';
-import { get, openWire } from '../../support/http.ts';
-import { pause, type Server, startServer, waitUntil } from '../../support/server.ts';
+import { openWire, readMetric } from '../../support/http.ts';
+import { type Server, startServer, waitUntil } from '../../support/server.ts';
 import { EventParser, type LiveEvent, openLive } from '../../support/sse.ts';
 import {
   appendByHand,
@@ -17,7 +17,7 @@ import {
 
 const burstBytes = 50 << 20;
 
-/** A module that makes every second of the hub's clock a fiftieth, as timers go. */
+/** A module that makes the hub's clock 50 times as fast: it pings one group every 20 ms. */
 const quickClock = `
   const { setInterval } = globalThis;
   globalThis.setInterval = (run, ms, ...rest) => setInterval(run, ms === 1000 ? 20 : ms, ...rest);
@@ -26,7 +26,7 @@ const withQuickClock = {
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(quickClock)}`,
 };
 
-/** Opens a stream whose client reads only when told. */
+/** Opens a stream whose client reads nothing until told. */
 function openStalled(server: Server, path: string, accept = 'text/event-stream'): Socket {
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -35,7 +35,7 @@ function openStalled(server: Server, path: string, accept = 'text/event-stream')
   return socket;
 }
 
-/** Reads what a paused socket has, until it is closed or the events suffice. */
+/** Reads from a paused socket until it is closed or an event is the last one needed. */
 async function readOn(socket: Socket, isEnough: (event: LiveEvent) => boolean) {
   const events: LiveEvent[] = [];
   let isDone = false;
@@ -57,7 +57,7 @@ async function readOn(socket: Socket, isEnough: (event: LiveEvent) => boolean) {
   return events;
 }
 
-/** Fails with the first difference alone: the lists are long. */
+/** Fails with the first difference only, as the lists are long. */
 function assertSame(lines: LineEvent[], expected: LineEvent[]): void {
   const at = lines.findIndex(
     (line, n) => line.id !== expected[n]?.id || line.data !== expected[n].data,
@@ -66,44 +66,38 @@ function assertSame(lines: LineEvent[], expected: LineEvent[]): void {
   assert.equal(lines.length, expected.length);
 }
 
-async function readMetric(server: Server, name: string): Promise<number> {
-  const { text } = await get(server, '/-/metrics');
-  return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
-}
-
 const readRss = (server: Server) => readMetric(server, 'process_resident_memory_bytes');
 
-/** Writes 50 MB in bursts of 1 MB, and gives the most memory that was seen meanwhile. */
+/** Writes 50 MB in pieces of 1 MB, and returns the highest memory use that was seen meanwhile. */
 async function burst(server: Server, room: string): Promise<number> {
   const piece = makeLines(burstBytes / 50 / 500, 'burst', 500);
   let most = 0;
   for (let n = 0; n < 50; n += 1) {
     appendByHand(server.store, room, piece);
-    await pause(10);
     most = Math.max(most, await readRss(server));
   }
   return most;
 }
 
-suite('a reader that stalls', () => {
-  test('in a burst of 50 MB costs less than 32 MB, and then gets all of it', async (t) => {
+suite('a reader that takes nothing', () => {
+  test('costs less than 32 MB while 50 MB are written, and gets all of them later', async (t) => {
     const server = await startServer();
     appendByHand(server.store, 'room', makeLines(1000));
-    // What a process needs once it has worked at all is not this reader's.
+    // A process that has served once needs more memory than a new one.
     const warm = await openLive(server, 'room');
     await warm.waitFor('the last line', ({ data }) => data.startsWith('line 999'));
     warm.close();
-    await waitUntil('alone', async () => (await readMetric(server, 'chat_live_streams')) === 0);
+    await waitUntil('no reader', async () => (await readMetric(server, 'chat_live_streams')) === 0);
     const before = await readRss(server);
     const sockets = [
       openStalled(server, '/chat/room?since=now'),
       openStalled(server, '/chat/room?follow&since=now', '*/*'),
     ];
-    await waitUntil('there', async () => (await readMetric(server, 'chat_live_streams')) === 2);
+    await waitUntil('2 readers', async () => (await readMetric(server, 'chat_live_streams')) === 2);
     const start = readFileSync(toFile(server.store, 'room')).length;
     const most = await burst(server, 'room');
     const cost = (most - before) / 1e6;
-    t.diagnostic(`2 stalled readers and a burst of 50 MB: ${cost.toFixed(1)} MB more`);
+    t.diagnostic(`${cost.toFixed(1)} MB for 2 readers while 50 MB were written`);
     assert.ok(cost < 32, `${cost} MB`);
     const expected = readLineEvents(server.store, 'room', start);
     const last = expected.at(-1)!.id;
@@ -114,17 +108,17 @@ suite('a reader that stalls', () => {
     assert.deepEqual(server.stderr, []);
   });
 
-  test('for long is cut off, and goes on where it was', async () => {
+  test('is cut off in the end, and resumes where it was', async () => {
     const server = await startServer({ env: withQuickClock });
     appendByHand(server.store, 'room', makeLines(40_000, 'line', 500));
     const socket = openStalled(server, '/chat/room');
     const other = await openLive(server, 'room', { path: '/chat/room?since=now' });
-    await waitUntil('there', async () => (await readMetric(server, 'chat_live_streams')) === 2);
-    await waitUntil('cut off', async () => (await readMetric(server, 'chat_live_streams')) === 1);
+    await waitUntil('2 readers', async () => (await readMetric(server, 'chat_live_streams')) === 2);
+    await waitUntil('1 reader', async () => (await readMetric(server, 'chat_live_streams')) === 1);
     const pings = other.events.filter(({ type }) => type === 'ping').length;
     assert.ok(pings >= 2 && pings < 10, `${pings} pings before it was cut off`);
     const events = await readOn(socket, () => false);
-    // As HTML has it, an event that was cut off in its middle does not move the cursor.
+    // An event that was cut in the middle does not move the cursor (HTML Standard §9.2.6).
     const { lastEventId } = events.at(-1)!;
     const expected = readLineEvents(server.store, 'room');
     const got = pickLines(events);
@@ -138,7 +132,7 @@ suite('a reader that stalls', () => {
     await server.stop();
   });
 
-  test('holds up nobody else', async () => {
+  test('delays no other reader', async () => {
     const server = await startServer();
     appendByHand(server.store, 'room', makeLines(40_000, 'line', 500));
     const stalled = Array.from({ length: 20 }, () => openStalled(server, '/chat/room'));
@@ -154,7 +148,7 @@ suite('a reader that stalls', () => {
 });
 
 suite('a reader of a silent room', () => {
-  test('is pinged at its own time, and its pings change no cursor', async () => {
+  test('is pinged in its own second, and pings do not move its cursor', async () => {
     const server = await startServer({ env: withQuickClock });
     appendByHand(server.store, 'room', 'one\n');
     const streams = await Promise.all(Array.from({ length: 15 }, () => openLive(server, 'room')));
@@ -165,14 +159,14 @@ suite('a reader of a silent room', () => {
       assert.equal(stream.lastEventId(), readLineEvents(server.store, 'room')[0]!.id);
     }
     const times = streams.map(({ events }) => events.find(({ type }) => type === 'ping')!.atMs);
-    // 15 readers have 15 turns of 20 ms each by this clock.
-    assert.ok(Math.max(...times) - Math.min(...times) > 100, 'they are spread');
+    // 15 readers are in 15 groups, which this clock pings 20 ms apart.
+    assert.ok(Math.max(...times) - Math.min(...times) > 100, 'all were pinged at once');
     for (const stream of streams) stream.close();
     await server.stop();
   });
 
-  test('of text is not cut off by the limit for connections that stand still', async () => {
-    // The limit is 120 s; here it is half a second.
+  test('of plain text is not cut off by the limit for idle connections', async () => {
+    // The limit is minutes; here it is half a second.
     const shortLimit = `
       import http from 'node:http';
       const { createServer } = http;
@@ -185,12 +179,12 @@ suite('a reader of a silent room', () => {
     const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(shortLimit)}`;
     const server = await startServer({ env: { NODE_OPTIONS } });
     appendByHand(server.store, 'room', 'one\n');
-    const idle = await openWire(server);
     const follower = await openWire(server);
     follower.send('GET /chat/room?follow HTTP/1.1\r\nHost: a\r\n\r\n');
     await follower.waitFor(/one\n/);
+    // A connection that became idle later is cut off later.
+    const idle = await openWire(server);
     await idle.waitForEnd(10_000);
-    await pause(700);
     appendByHand(server.store, 'room', 'two\n');
     await follower.waitFor(/two\n/);
     follower.close();

@@ -1,4 +1,4 @@
-// Readers that are cut off at any moment and go on elsewhere, and keep a track of all they got.
+// Readers that are cut off at any moment and resume on another server, and a record of what they got.
 import { request } from 'node:http';
 import type { Server } from '../../support/server.ts';
 import { pause } from '../../support/server.ts';
@@ -7,30 +7,30 @@ import { type LineEvent, toLineEvents } from './rooms.ts';
 
 /** How a reader reads. */
 export interface TrackOptions {
-  /** Its streams go round these. */
+  /** Each stream is opened on the next of these. */
   servers: readonly Pick<Server, 'port'>[];
   room: string;
-  /** The query that every stream of it has, as an EventSource keeps its address. */
+  /** The query of every stream: an EventSource keeps its address. */
   query?: string;
   lastEventId?: string;
-  /** Says how long the next stream lives; it lives on where there is none. */
+  /** Returns how long the next stream lives; without it, streams are not cut. */
   toLifeMs?: () => number;
 }
 
 /** What a reader got. */
 export interface Track {
-  /** The offset where its first stream began; -1 before that. */
+  /** The offset at which its first stream began; -1 before that. */
   from(): number;
   /** How many streams it opened. */
   openedCount(): number;
-  /** Whether it has the end of the room. */
+  /** Whether it has all of the room. */
   isAtEnd(file: Buffer): boolean;
-  /** What is wrong with what it got, as sentences. */
+  /** Returns a sentence for each fault in what it got. */
   findFaults(file: Buffer): string[];
   stop(): void;
 }
 
-/** Reads events, and goes on at its last id when it is cut off. */
+/** Reads events, and resumes at the last id when it is cut off. */
 export function trackEvents(options: TrackOptions): Track {
   const { servers, room, query } = options;
   const lines: LineEvent[] = [];
@@ -78,7 +78,7 @@ export function trackEvents(options: TrackOptions): Track {
   };
 }
 
-/** Reads text, and goes on behind the last whole line when it is cut off. */
+/** Reads text, and resumes after the last complete line when it is cut off. */
 export function trackText(options: TrackOptions): Track {
   const { servers, room, query } = options;
   const faults: string[] = [];
@@ -134,7 +134,7 @@ function toOffset(cursor: string): number {
   return Number(cursor.slice(cursor.indexOf('-') + 1));
 }
 
-/** Says where what came differs first from what had to come. */
+/** Returns the first difference between the lines that came and those that had to come. */
 function compare(lines: LineEvent[], expected: LineEvent[]): string[] {
   const at = lines.findIndex(
     ({ id, data }, index) => id !== expected[index]?.id || data !== expected[index]?.data,

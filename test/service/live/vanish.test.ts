@@ -1,22 +1,17 @@
-// Clients that come and go at any moment leave nothing behind, and many that stay cost little.
+// Clients that come and go at any moment leave nothing behind, and many idle ones cost little.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { runCrowd } from '../../support/crowd.ts';
-import { get } from '../../support/http.ts';
+import { readMetric } from '../../support/http.ts';
 import { type Server, startServer, waitUntil } from '../../support/server.ts';
 import { openLive } from '../../support/sse.ts';
 import { appendByHand, makeLines, pickLines, readLineEvents, toFile } from './rooms.ts';
 
 const subscriberCount = 2000;
 
-async function readMetric(server: Server, name: string): Promise<number> {
-  const { text } = await get(server, '/-/metrics');
-  return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
-}
-
-/** Opens a connection that asks for a stream, and goes as told. */
+/** Opens a connection and sends a request. */
 function openSocket(server: Server, request: string): Socket {
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => {});
@@ -24,15 +19,15 @@ function openSocket(server: Server, request: string): Socket {
   return socket;
 }
 
-/** Ways in which a client may go. */
-const ways: ((socket: Socket) => void)[] = [
+/** The ways in which a client may vanish. */
+const waysToVanish: ((socket: Socket) => void)[] = [
   (socket) => socket.destroy(),
   (socket) => socket.resetAndDestroy(),
   (socket) => socket.end(),
   (socket) => void socket.pause().destroySoon(),
 ];
 
-test('clients that vanish at any moment leave no reader, no connection and no complaint', async () => {
+test('clients that vanish at any moment leave no reader, no connection and no warning', async () => {
   const server = await startServer();
   appendByHand(server.store, 'room', makeLines(20_000, 'line', 100));
   const steady = await openLive(server, 'room');
@@ -48,13 +43,13 @@ test('clients that vanish at any moment leave no reader, no connection and no co
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 4000));
     const accept = n % 3 ? 'Accept: text/event-stream\r\n' : '';
     const head = `GET /chat/room${paths[n % paths.length]} HTTP/1.1\r\nHost: a\r\n${accept}\r\n`;
-    // Some go before their request is whole, some send the next one behind it.
+    // Some vanish before their request is complete, some send another one after it.
     const requests = [head, head, head, head.slice(0, -2), head + head];
     const socket = openSocket(server, requests[n % requests.length]!);
     if (n % 2) socket.resume();
     await new Promise((resolve) => setTimeout(resolve, Math.random() ** 3 * 300));
-    ways[n % ways.length]!(socket);
-    // Whoever only ended its side is gone for good some time later.
+    waysToVanish[n % waysToVanish.length]!(socket);
+    // A client that only ended its own side is gone completely a little later.
     setTimeout(() => socket.destroy(), 200);
   });
   await Promise.all(visits);
@@ -76,7 +71,7 @@ test('clients that vanish at any moment leave no reader, no connection and no co
   assert.deepEqual(faults, []);
 });
 
-test('2,000 idle readers: each gets the next line, and goes without a trace', async (t) => {
+test('each of 2,000 idle readers gets the next line, and leaves nothing behind', async (t) => {
   const server = await startServer();
   appendByHand(server.store, 'room', 'one\n');
   const before = await readMetric(server, 'process_resident_memory_bytes');
@@ -96,7 +91,7 @@ test('2,000 idle readers: each gets the next line, and goes without a trace', as
     }
   }
   const cost = (await readMetric(server, 'process_resident_memory_bytes')) - before;
-  t.diagnostic(`${(cost / subscriberCount / 1024).toFixed(1)} KiB of memory for each idle reader`);
+  t.diagnostic(`${(cost / subscriberCount / 1024).toFixed(1)} KiB of memory per idle reader`);
   appendByHand(server.store, 'room', 'two\n');
   const text = readFileSync(toFile(server.store, 'room'));
   const isServed = () => received.every((one) => one.includes(`-${text.length}\ndata: two\n\n`));

@@ -1,4 +1,4 @@
-// Cursors and epochs (contract §5).
+// Cursors and epochs.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
@@ -18,7 +18,7 @@ suite('the epoch', () => {
     });
   }
 
-  test('depends on the first line alone, whatever follows', () => {
+  test('depends on the first line alone', () => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(bytes, bytes, (head, rest) => {
@@ -32,7 +32,7 @@ suite('the epoch', () => {
     );
   });
 
-  test('of a line longer than 64 KiB is that of its first 64 KiB, before and after its LF comes', () => {
+  test('of a line longer than 64 KiB is that of its first 64 KiB, with and without its LF', () => {
     const long = Buffer.alloc(EPOCH_BYTES + 10, 'x');
     const other = Buffer.concat([long, Buffer.from('tail\nmore\n')]);
     assert.equal(toEpoch(long), toEpoch(other));
@@ -44,13 +44,13 @@ suite('the epoch', () => {
     assert.notEqual(toEpoch(changed), toEpoch(other), 'the last byte of 64 KiB does');
   });
 
-  test('is that of an empty room while the first line is not complete', () => {
+  test('is that of an empty room while the first line has no LF', () => {
     for (const head of ['', 'a', 'a'.repeat(EPOCH_BYTES - 1)]) {
       assert.equal(toEpoch(Buffer.from(head)), EMPTY_EPOCH);
     }
   });
 
-  test('of a first line that was begun anew is another one', () => {
+  test('differs for 1,000 first lines that differ', () => {
     const epochs = new Set<string>();
     for (let second = 0; second < 1000; second += 1) {
       epochs.add(toEpoch(Buffer.from(`[2018-02-25 14:00:${second}] omri: hi\n`)));
@@ -60,7 +60,7 @@ suite('the epoch', () => {
 });
 
 suite('a cursor', () => {
-  test('reads back as it was written', () => {
+  test('is parsed back as it was formatted', () => {
     const epochs = fc.stringMatching(/^[0-9a-f]{8}$/);
     fc.assert(
       fc.property(epochs, fc.maxSafeNat(), (epoch, offset) => {
@@ -75,7 +75,7 @@ suite('a cursor', () => {
     assert.equal(formatCursor(toEpoch(Buffer.alloc(0)), 0), '00000000-0');
   });
 
-  test('may go up to the last number that is exact', () => {
+  test('may have any offset that a number holds exactly', () => {
     assert.equal(parseCursor(`${Number.MAX_SAFE_INTEGER}`)?.offset, Number.MAX_SAFE_INTEGER);
     assert.equal(parseCursor('9007199254740992'), undefined);
     assert.equal(parseCursor(`0123abcd-${'9'.repeat(17)}`), undefined);

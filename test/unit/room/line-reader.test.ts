@@ -1,4 +1,4 @@
-// Complete lines of a view, in pieces of bounded size.
+// Complete lines of a room, read in pieces of bounded size.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
@@ -14,12 +14,12 @@ import {
 import type { Snapshot } from '../../../lib/store/store.ts';
 
 interface Counted extends Snapshot {
-  /** The lengths that were asked for, and how much was read of them. */
+  /** The sizes of the parts that were read. */
   readonly asked: number[];
 }
 
-/** A view of a text; with `chunkBytes` it is read in chunks that share one buffer, as files are. */
-function toView(text: Buffer, chunkBytes?: number): Counted {
+/** A snapshot of a text in memory, or of one that is read in chunks that share one buffer. */
+function toSnapshot(text: Buffer, chunkBytes?: number): Counted {
   const asked: number[] = [];
   return {
     asked,
@@ -41,56 +41,56 @@ function toView(text: Buffer, chunkBytes?: number): Counted {
   };
 }
 
-suite('a part that is at hand', () => {
-  test('is the same bytes, and none where the tail begins behind its start', () => {
+suite('a part of the text', () => {
+  test('is found in memory exactly if the tail begins at or before it', () => {
     const text = Buffer.from('one\ntwo\nthree\n');
     for (let tailBytes = 0; tailBytes <= text.length; tailBytes += 1) {
       const tail = text.subarray(text.length - tailBytes);
       for (let from = 0; from <= text.length; from += 1) {
         for (let to = from; to <= text.length; to += 1) {
           const part = findPart({ sizeBytes: text.length, tail }, from, to);
-          const isAtHand = from >= text.length - tailBytes;
-          assert.deepEqual(part, isAtHand ? text.subarray(from, to) : undefined, `${from}-${to}`);
+          const isInMemory = from >= text.length - tailBytes;
+          assert.deepEqual(part, isInMemory ? text.subarray(from, to) : undefined, `${from}-${to}`);
         }
       }
     }
   });
 
-  test('is not read', async () => {
+  test('that is in memory is not read', async () => {
     const text = Buffer.from('one\ntwo\nthree\n');
-    const view = { ...toView(text, 100), tail: text.subarray(4) };
-    assert.equal((await readLines(view, 8))?.text.toString(), 'three\n');
-    assert.equal(await isLineStart(view, 8), true);
-    assert.deepEqual(view.asked, []);
-    assert.equal((await readLines(view, 4))?.text.toString(), 'two\nthree\n');
-    assert.deepEqual(view.asked, [11], 'the byte before is not at hand');
+    const snapshot = { ...toSnapshot(text, 100), tail: text.subarray(4) };
+    assert.equal((await readLines(snapshot, 8))?.text.toString(), 'three\n');
+    assert.equal(await isLineStart(snapshot, 8), true);
+    assert.deepEqual(snapshot.asked, []);
+    assert.equal((await readLines(snapshot, 4))?.text.toString(), 'two\nthree\n');
+    assert.deepEqual(snapshot.asked, [11], 'the byte before is not in memory');
   });
 });
 
 suite('reading lines', () => {
   test('gives all complete lines of a small room, and not the last one without LF', async () => {
     for (const chunkBytes of [undefined, 1, 3, 1000]) {
-      const view = toView(Buffer.from('one\ntwo\nhalf'), chunkBytes);
-      const lines = await readLines(view, 0);
+      const snapshot = toSnapshot(Buffer.from('one\ntwo\nhalf'), chunkBytes);
+      const lines = await readLines(snapshot, 0);
       assert.deepEqual([lines?.text.toString(), lines?.end], ['one\ntwo\n', 8]);
-      assert.equal((await readLines(view, 4))?.text.toString(), 'two\n');
+      assert.equal((await readLines(snapshot, 4))?.text.toString(), 'two\n');
     }
   });
 
-  test('finds that a place is not the start of a line', async () => {
+  test('gives nothing from the middle of a line', async () => {
     for (const chunkBytes of [undefined, 2]) {
-      const view = toView(Buffer.from('one\n\ntwo\n'), chunkBytes);
+      const snapshot = toSnapshot(Buffer.from('one\n\ntwo\n'), chunkBytes);
       for (const offset of [1, 2, 3, 6, 7, 8]) {
-        assert.equal(await readLines(view, offset), undefined, String(offset));
-        assert.equal(await isLineStart(view, offset), false, String(offset));
+        assert.equal(await readLines(snapshot, offset), undefined, String(offset));
+        assert.equal(await isLineStart(snapshot, offset), false, String(offset));
       }
-      for (const offset of [0, 4, 5]) assert.ok(await readLines(view, offset));
-      for (const offset of [0, 4, 5, 9]) assert.ok(await isLineStart(view, offset));
-      assert.equal(await isLineStart(view, 10), false, 'past the end');
+      for (const offset of [0, 4, 5]) assert.ok(await readLines(snapshot, offset));
+      for (const offset of [0, 4, 5, 9]) assert.ok(await isLineStart(snapshot, offset));
+      assert.equal(await isLineStart(snapshot, 10), false, 'past the end');
     }
   });
 
-  test('of any text, piece by piece, gives exactly its complete lines', async () => {
+  test('piece by piece gives exactly the complete lines of any text', async () => {
     const byte = fc.constantFrom(0x0a, 0x61, 0x0d, 0xff);
     await fc.assert(
       fc.asyncProperty(
@@ -98,29 +98,48 @@ suite('reading lines', () => {
         fc.nat({ max: 8 }),
         async (bytes, chunk) => {
           const text = Buffer.from(bytes);
-          const view = toView(text, chunk === 0 ? undefined : chunk);
+          const snapshot = toSnapshot(text, chunk === 0 ? undefined : chunk);
           const parts: Buffer[] = [];
-          for (let at = 0; at < view.completeBytes; ) {
-            const lines = await readLines(view, at);
+          for (let at = 0; at < snapshot.completeBytes; ) {
+            const lines = await readLines(snapshot, at);
             assert.ok(lines !== undefined && lines.end > at);
             parts.push(Buffer.from(lines.text));
             at = lines.end;
           }
-          assert.deepEqual(Buffer.concat(parts), text.subarray(0, view.completeBytes));
+          assert.deepEqual(Buffer.concat(parts), text.subarray(0, snapshot.completeBytes));
         },
       ),
       { numRuns: 3000 },
     );
   });
 
-  test('of a large room takes a piece at a time', async () => {
+  test('gives lines of many pieces whole, however the chunks are cut', async () => {
+    const sizes = fc.array(fc.oneof(fc.nat(100), fc.nat(3 * PIECE_BYTES)), { maxLength: 8 });
+    const chunkSizes = fc.integer({ min: 1000, max: 300_000 });
+    const property = fc.asyncProperty(sizes, chunkSizes, async (lengths, chunkBytes) => {
+      const text = Buffer.from(
+        lengths.map((size, n) => `${'abc'[n % 3]!.repeat(size)}\n`).join(''),
+      );
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < text.length; ) {
+        const lines = await readLines(toSnapshot(text, chunkBytes), at);
+        assert.ok(lines !== undefined && lines.end === at + lines.text.length);
+        pieces.push(Buffer.from(lines.text));
+        at = lines.end;
+      }
+      assert.ok(Buffer.concat(pieces).equals(text));
+    });
+    await fc.assert(property, { numRuns: 200 });
+  });
+
+  test('takes one piece of a large room at a time', async () => {
     const line = `${'x'.repeat(99)}\n`;
-    const view = toView(Buffer.from(line.repeat(10_000)), 4096);
-    const lines = await readLines(view, 100);
+    const snapshot = toSnapshot(Buffer.from(line.repeat(10_000)), 4096);
+    const lines = await readLines(snapshot, 100);
     assert.ok(lines !== undefined && lines.text.length <= PIECE_BYTES);
     assert.equal(lines.end, 100 + lines.text.length);
     assert.equal(lines.text.length % 100, 0);
-    assert.deepEqual(view.asked, [PIECE_BYTES + 1]);
+    assert.deepEqual(snapshot.asked, [PIECE_BYTES + 1]);
   });
 
   test('gives a line of up to 8 MiB whole', async () => {
@@ -128,30 +147,30 @@ suite('reading lines', () => {
       const text = Buffer.alloc(length + 2, 'x');
       text[length - 1] = 0x0a;
       text[length + 1] = 0x0a;
-      const lines = await readLines(toView(text, 128 << 10), 0);
+      const lines = await readLines(toSnapshot(text, 128 << 10), 0);
       assert.ok(lines !== undefined);
       assert.ok(lines.end >= length);
       assert.ok(text.subarray(0, lines.end).equals(lines.text), String(length));
     }
   });
 
-  test('gives a note instead of a longer one, with the line’s own end', async () => {
+  test('gives a note instead of a longer line, with the end of the line itself', async () => {
     for (const chunkBytes of [undefined, 128 << 10]) {
       const text = Buffer.concat([
         Buffer.from('a\n'),
         Buffer.alloc(MAX_LINE_BYTES, 'x'),
         Buffer.from('\nb\n'),
       ]);
-      const view = toView(text, chunkBytes);
+      const snapshot = toSnapshot(text, chunkBytes);
       if (chunkBytes === undefined) {
-        assert.equal(view.tail.length, text.length);
-        Object.assign(view, { read: toView(text, 1 << 20).read });
+        assert.equal(snapshot.tail.length, text.length);
+        Object.assign(snapshot, { read: toSnapshot(text, 1 << 20).read });
       }
-      const lines = await readLines(view, 2);
+      const lines = await readLines(snapshot, 2);
       assert.equal(lines?.end, text.length - 2);
       assert.match(lines.text.toString(), /^[^\n]*8388608 bytes[^\n]*\n$/);
-      assert.ok(Math.max(...view.asked, 0) <= text.length, 'no more than there is');
-      assert.equal((await readLines(view, lines.end))?.text.toString(), 'b\n');
+      assert.ok(Math.max(...snapshot.asked, 0) <= text.length, 'no more than there is');
+      assert.equal((await readLines(snapshot, lines.end))?.text.toString(), 'b\n');
     }
   });
 });

@@ -1,4 +1,4 @@
-// The line: limits, cleaning, format and parse (contract §3).
+// Messages and lines: limits, cleaning, formatting and parsing.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { suite, test } from 'node:test';
@@ -16,7 +16,7 @@ import { show, vectors } from './vectors.ts';
 const { time } = vectors;
 const fox = '\u{1f98a}';
 
-/** Texts of every kind, with what matters to the grammar often. */
+/** Texts of every kind, in which the characters that matter to the grammar are frequent. */
 function makeText(maxLength: number): fc.Arbitrary<string> {
   const unit = fc.oneof(
     {
@@ -28,19 +28,19 @@ function makeText(maxLength: number): fc.Arbitrary<string> {
   return fc.string({ unit, maxLength, size: 'max' });
 }
 
-suite('what a sender sent', () => {
+suite('a message from a sender', () => {
   for (const { username, message, line, fault } of vectors.lines) {
-    const what = `${show(username)} saying ${show(message)}`;
+    const what = `username ${show(username)} and message ${show(message)}`;
     const sent = [username ?? undefined, message ?? undefined] as const;
     if (line !== undefined) {
-      test(`${what} is stored as ${show(line)}`, () => {
+      test(`with ${what} is stored as ${show(line)}`, () => {
         const { entry } = toEntry(...sent);
         assert.ok(entry !== undefined);
         assert.equal(formatLine(time, entry), line);
         assert.deepEqual(parseLine(line), { time, ...entry });
       });
     } else {
-      test(`${what} is refused for its ${fault}, in one line`, () => {
+      test(`with ${what} is refused for its ${fault}, in one line`, () => {
         const { entry, fault: words } = toEntry(...sent);
         assert.equal(entry, undefined);
         assert.match(words ?? '', new RegExp(`^${fault} [\\x20-\\x7e]+$`));
@@ -53,7 +53,7 @@ suite('the limits', () => {
   const isTaken = (username: string, message: string) =>
     toEntry(username, message).entry !== undefined;
 
-  test('a username has 1 to 64 code points, counted after the trimming', () => {
+  test('a username has 1 to 64 code points after trimming', () => {
     assert.ok(isTaken('a'.repeat(64), 'm'));
     assert.ok(isTaken(`  ${fox.repeat(64)}\n`, 'm'));
     assert.ok(!isTaken('a'.repeat(65), 'm'));
@@ -61,7 +61,7 @@ suite('the limits', () => {
     assert.ok(!isTaken(`${'a'.repeat(63)}${fox}b`, 'm'));
   });
 
-  test('a message has 1 to 4,000 code points, counted after the cleaning', () => {
+  test('a message has 1 to 4,000 code points after cleaning', () => {
     assert.ok(isTaken('a', 'm'.repeat(4000)));
     assert.ok(isTaken('a', fox.repeat(4000)));
     assert.ok(isTaken('a', `m${'\r\n'.repeat(3999)}`), 'CR LF counts once');
@@ -69,15 +69,15 @@ suite('the limits', () => {
     assert.ok(!isTaken('a', fox.repeat(4001)));
     assert.ok(!isTaken('a', `m${'\r\n'.repeat(4000)}`));
     assert.ok(!isTaken('a', `m${'\r'.repeat(4000)}`), 'a CR alone counts');
-    assert.ok(isTaken('a', `m${'\n\r'.repeat(1999)}`), 'LF CR is LF, then the CR of a CR LF');
+    assert.ok(isTaken('a', `m${'\n\r'.repeat(1999)}`), 'in LF CR LF, CR LF is one line break');
   });
 
-  test('a megabyte is refused like one character too many', () => {
+  test('a megabyte is refused as one character too many is', () => {
     assert.match(toEntry('a', 'm'.repeat(1 << 20)).fault ?? '', /^message is too long/);
     assert.match(toEntry('a'.repeat(1 << 20), 'm').fault ?? '', /^username is too long/);
   });
 
-  test('only white space is blank; what is cleaned to U+FFFD is not', () => {
+  test('white space alone is blank, and a character that becomes U+FFFD is not', () => {
     for (const code of [9, 10, 11, 12, 13, 32, 0xa0, 0x1680, 0x2028, 0x2029, 0x3000, 0xfeff]) {
       const space = String.fromCharCode(code);
       assert.match(toEntry('a', space.repeat(3)).fault ?? '', /^message is blank/);
@@ -87,8 +87,8 @@ suite('the limits', () => {
   });
 });
 
-suite('any 100,000 usernames and messages', () => {
-  test('make one line within its limits that reads back in one way, or a fault', () => {
+suite('100,000 random usernames and messages', () => {
+  test('give one line that is parsed back to the same parts, or a fault', () => {
     let storedCount = 0;
     fc.assert(
       fc.property(makeText(70), makeText(40), (username, message) => {
@@ -106,14 +106,18 @@ suite('any 100,000 usernames and messages', () => {
         assert.equal(entry.username.trim(), entry.username);
         assert.deepEqual(parseLine(line), { time, ...entry });
         assert.deepEqual(parseLine(line.slice(0, -1)), { time, ...entry });
-        assert.deepEqual(toEntry(entry.username, entry.message), { entry }, 'clean stays as it is');
+        assert.deepEqual(
+          toEntry(entry.username, entry.message),
+          { entry },
+          'cleaning twice changes nothing more',
+        );
       }),
       { numRuns: 100_000 },
     );
     assert.ok(storedCount > 10_000, `only ${storedCount} stored`);
   });
 
-  test('are otherwise stored as sent', () => {
+  test('are stored as sent if nothing has to be cleaned', () => {
     const harmless = fc.string({
       unit: fc.constantFrom(...`aZ09 .,;!?\t\u05e9${fox}\u21b5`),
       maxLength: 60,
@@ -148,10 +152,10 @@ suite('a line that was never a message', () => {
     'one with a message of 4,001 characters': `[2018-02-25 14:00:51] a: ${'m'.repeat(4001)}`,
   };
   for (const [what, line] of Object.entries(strangers)) {
-    test(`(${what}) has no parts`, () => assert.equal(parseLine(line), undefined));
+    test(`(${what}) is not parsed`, () => assert.equal(parseLine(line), undefined));
   }
 
-  test('of 100,000 ones near the grammar has no parts, or just the parts that it shows', () => {
+  test('is not parsed, or into exactly its own parts, for 100,000 lines near the grammar', () => {
     const unit = fc.constantFrom(
       '[',
       ']',
@@ -178,7 +182,7 @@ suite('a line that was never a message', () => {
 });
 
 suite('the time', () => {
-  test('is the process’s own clock in its time zone, to the second', () => {
+  test('is in the time zone of the process, to the second', () => {
     const module = new URL('../../../lib/room/message.js', import.meta.url).href;
     const script = `const { formatTime } = await import(${JSON.stringify(module)});
       console.log(formatTime(1519567251999)); console.log(formatTime(1519567252000));`;
@@ -190,7 +194,7 @@ suite('the time', () => {
     }
   });
 
-  test('is kept for a second and never longer', () => {
+  test('changes with every second', () => {
     for (const ms of [0, 999, 1000, 1500, 999, 86_400_000, 951_782_400_000, -1]) {
       const date = new Date(ms);
       const two = (value: number) => String(value).padStart(2, '0');

@@ -1,4 +1,4 @@
-// Room names and file stems (contract §2, §9).
+// Room names and file stems.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ import { show, vectors } from './vectors.ts';
 
 const runs = { numRuns: 100_000 };
 
-/** Names of every kind, the nasty ones often. */
+/** Names of every kind, in which difficult characters are frequent. */
 const anyName = fc.string({
   unit: fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...'abzAZ019_-.%/\\ +~:*"2EFé') },
@@ -29,14 +29,14 @@ const anyName = fc.string({
 
 suite('a good room name', () => {
   for (const { room, file } of vectors.rooms) {
-    test(`${show(room)} is kept in ${show(file)}`, () => {
+    test(`${show(room)} has the file ${show(file)}`, () => {
       assert.equal(findRoomFault(room), undefined);
       assert.equal(`${toFileStem(room)}.txt`, file);
       assert.equal(fromFileStem(file.slice(0, -4)), room);
     });
   }
 
-  test('has its file in the folder, under a name that the file system takes', () => {
+  test('has a file name that the file system takes as it is', () => {
     const folder = mkdtempSync(join(tmpdir(), 'chat-names-'));
     try {
       for (const { file } of vectors.rooms) writeFileSync(join(folder, file), '', { flag: 'wx' });
@@ -57,13 +57,13 @@ suite('a bad room name', () => {
     });
   }
 
-  test('(a lone surrogate) is refused: two such names would share a file', () => {
+  test('(a lone surrogate) is refused, as two such names would share a file', () => {
     for (const room of ['\ud800', 'a\udfff', '\udc00\ud800', 'x\ud83d']) {
       assert.match(findRoomFault(room) ?? '', /Unicode/);
     }
   });
 
-  test('is every one with a control in it, and no other ASCII character is a control', () => {
+  test('is each name with a control character, and no other character of Latin-1 is refused', () => {
     for (let code = 0; code < 256; code += 1) {
       const isControl = code < 0x20 || (code >= 0x7f && code <= 0x9f);
       const fault = findRoomFault(`a${String.fromCharCode(code)}b`);
@@ -72,8 +72,8 @@ suite('a bad room name', () => {
   });
 });
 
-suite('any 100,000 names', () => {
-  test('map to safe stems in the folder and back; no two share a file, ignoring case', () => {
+suite('100,000 random names', () => {
+  test('have safe stems that lead back to them, and no two share a stem, ignoring case', () => {
     const stemShape = /^(?:[a-z0-9_-]|%[0-9A-F]{2})(?:[a-z0-9_.-]|%[0-9A-F]{2})*$/;
     const folder = resolve('/rooms');
     const rooms = new Map<string, string>();
@@ -97,7 +97,7 @@ suite('any 100,000 names', () => {
     assert.ok(rooms.size > 20_000, `only ${rooms.size} good names: the test means little`);
   });
 
-  test('that differ in case alone have different stems, ignoring case', () => {
+  test('have other stems than the same names in another case, ignoring case', () => {
     fc.assert(
       fc.property(anyName, (room) => {
         const [lower, upper] = [room.toLowerCase(), room.toUpperCase()];
@@ -109,7 +109,7 @@ suite('any 100,000 names', () => {
 });
 
 suite('a file stem', () => {
-  test('that no room has, as toFileStem writes it, is no room', () => {
+  test('that toFileStem makes of no room is no room', () => {
     const strangers = [
       '',
       '.',
@@ -129,7 +129,7 @@ suite('a file stem', () => {
     for (const stem of strangers) assert.equal(fromFileStem(stem), undefined, show(stem));
   });
 
-  test('of any 100,000 texts is either one room’s own or none', () => {
+  test('among 100,000 random texts is the stem of its room, or no room', () => {
     const stems = fc.string({ unit: fc.constantFrom(...'ab.%0124EeFfAC9-_/'), maxLength: 12 });
     let roomCount = 0;
     fc.assert(
@@ -153,13 +153,13 @@ suite('a file stem', () => {
 });
 
 suite('a path segment', () => {
-  test('is decoded as UTF-8, a plus sign stays one', () => {
+  test('is decoded as UTF-8, and a plus sign stays a plus sign', () => {
     assert.equal(decodeSegment('a%2Fb'), 'a/b');
     assert.equal(decodeSegment('%d7%A9+'), '\u05e9+');
     assert.equal(decodeSegment('%EF%BB%BFa'), '\ufeffa');
   });
 
-  test('with a broken escape, overlong bytes or half a surrogate is none', () => {
+  test('with a broken escape or bytes that are not UTF-8 is not decoded', () => {
     for (const bad of [
       '%',
       '%4',

@@ -1,4 +1,4 @@
-// Counting and cleaning of characters (contract §3).
+// Counting and cleaning of characters.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
@@ -7,14 +7,14 @@ import { cleanControls, countCodePoints, hasControl } from '../../../lib/room/te
 const anyText = fc.string({ unit: 'binary', maxLength: 40 });
 
 suite('counting', () => {
-  test('counts code points, a pair of surrogates as one and a lone one as one', () => {
+  test('counts code points: a pair of surrogates is one, and so is a lone surrogate', () => {
     assert.equal(countCodePoints('', 5), 0);
     assert.equal(countCodePoints('a\u{1f98a}b', 5), 3);
     assert.equal(countCodePoints('\ud83d\ud83d\udc4d', 5), 2);
     assert.equal(countCodePoints('e\u0301', 5), 2, 'a combining mark is a character of its own');
   });
 
-  test('gives the exact count up to the limit, and limit + 1 past it', () => {
+  test('gives the exact count up to the limit, and limit + 1 for more', () => {
     fc.assert(
       fc.property(anyText, fc.integer({ min: 1, max: 30 }), (text, limit) => {
         const exact = [...text].length;
@@ -40,7 +40,7 @@ suite('controls', () => {
     }
   });
 
-  test('are replaced one for one, and cleaning twice changes nothing more', () => {
+  test('are replaced one by one, and cleaning twice changes nothing more', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const cleaned = cleanControls(text);
@@ -52,7 +52,7 @@ suite('controls', () => {
     );
   });
 
-  test('of category Cc are found, wherever they stand', () => {
+  test('of category Cc are found anywhere in a text', () => {
     fc.assert(
       fc.property(anyText, (text) => assert.equal(hasControl(text), /\p{Cc}/u.test(text))),
       { numRuns: 20_000 },

@@ -1,9 +1,9 @@
-// The format's vectors (docs/format-vectors.json): a file for everybody who writes another store.
+// The test vectors of the format (docs/format-vectors.json), which other implementations can use too.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFolder } from '../../support/paths.ts';
 
-/** What the file holds. */
+/** The contents of the file. */
 export interface Vectors {
   rooms: { room: string; file: string }[];
   badRooms: { room: string; why: string }[];
@@ -12,12 +12,12 @@ export interface Vectors {
   epochs: { text: string; times: number; epoch: string }[];
 }
 
-/** The vectors as they stand in docs/. */
+/** The vectors. */
 export const vectors: Vectors = JSON.parse(
   readFileSync(join(projectFolder, 'docs', 'format-vectors.json'), 'utf8'),
 );
 
-/** A text as it may stand in a test's name. */
+/** Shows a text in the name of a test. */
 export function show(text: string | null | undefined): string {
   const shown = JSON.stringify(text) ?? 'nothing';
   return shown.length > 60 ? `${shown.slice(0, 50)}… (${text?.length} units)` : shown;

@@ -1,4 +1,4 @@
-// The judge of histories is judged first: it must see each kind of fault, and none where none is.
+// The checker of histories must find each kind of fault, and none in a correct history.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findViolations, type History, type Sent } from '../../support/checker.ts';
@@ -24,25 +24,25 @@ function editRoom(edit: (text: string) => string): (history: History) => void {
   return ({ rooms }) => void rooms.set('general', edit(rooms.get('general')!));
 }
 
-test('a history as it must be has no violation', () => {
+test('a correct history has no violation', () => {
   assert.deepEqual(findViolations(makeHistory()), []);
 });
 
 const faults: Record<string, [change: (history: History) => void, words: RegExp]> = {
-  'a lost line is seen': [editRoom((text) => text.replace(/.*a2\n/, '')), /a2.* lost/],
-  'a doubled line is seen': [editRoom((text) => `${text}${text.split('\n')[0]}\n`), /2 times/],
-  'two merged lines are seen': [editRoom((text) => text.replace('\n', '')), /nobody sent/],
-  'half a line at the end is seen': [editRoom((text) => text.slice(0, -1)), /half a line/],
-  'a line of nobody is seen': [editRoom((text) => `${text}${time}eve: x\n`), /nobody sent/],
-  'a line under another name is seen': [
+  'a lost line is found': [editRoom((text) => text.replace(/.*a2\n/, '')), /a2.* lost/],
+  'a doubled line is found': [editRoom((text) => `${text}${text.split('\n')[0]}\n`), /2 times/],
+  'two merged lines are found': [editRoom((text) => text.replace('\n', '')), /nobody sent/],
+  'half a line at the end is found': [editRoom((text) => text.slice(0, -1)), /half a line/],
+  'a line that nobody sent is found': [editRoom((text) => `${text}${time}eve: x\n`), /nobody sent/],
+  'a line under another name is found': [
     editRoom((text) => text.replace('ben: b1', 'eve: b1')),
     /nobody sent/,
   ],
-  'a line that differs from its answer is seen': [
+  'a line that differs from its receipt is found': [
     editRoom((text) => text.replace('14:00:51', '14:00:52')),
     /but answered/,
   ],
-  "a client's lines the other way round are seen": [
+  'lines of one client in the wrong order are found': [
     editRoom((text) =>
       text
         .split(/(?<=\n)/)
@@ -51,20 +51,20 @@ const faults: Record<string, [change: (history: History) => void, words: RegExp]
     ),
     /other way round/,
   ],
-  'a refused message that is stored is seen': [
+  'a refused message that is stored is found': [
     ({ sent }) => {
       sent[2] = { ...sent[2]!, isRefused: true };
       delete sent[2].line;
     },
     /refused and yet stored/,
   ],
-  'a stale read is seen': [
+  'a stale read is found': [
     ({ seen }) => {
       seen[0]!.text = seen[0]!.text.replace(/.*b1\n/, '');
     },
     /misses "b1"/,
   ],
-  'a read in another order is seen': [
+  'a read in another order is found': [
     ({ seen }) => {
       seen[0]!.text = seen[0]!.text
         .split(/(?<=\n)/)
@@ -81,7 +81,7 @@ for (const [sentence, [change, words]] of Object.entries(faults)) {
   });
 }
 
-test('a message without an answer may be there once or not at all', () => {
+test('a message without an answer may be stored once or not at all', () => {
   const forget = ({ sent }: History) => {
     delete sent[2]!.line;
     delete sent[2]!.answeredAtMs;
@@ -99,7 +99,7 @@ test('a message without an answer may be there once or not at all', () => {
   );
 });
 
-test('a stump is forgiven only for a message without an answer, and only where allowed', () => {
+test('a stump is accepted only of a message without an answer, and only if allowed', () => {
   const stump = (allowStumps: boolean, isAnswered: boolean) =>
     makeHistory((history) => {
       history.allowStumps = allowStumps;

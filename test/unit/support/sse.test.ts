@@ -1,4 +1,4 @@
-// The reader of Server-Sent Events that other suites judge the service with, judged itself.
+// The reader of Server-Sent Events with which other suites test the service.
 import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -51,7 +51,7 @@ suite('an event stream is read as a browser reads it', () => {
   });
 });
 
-/** Runs a service that answers every request so, for as long as the body runs. */
+/** Runs a service that answers every request in this way, while `body` runs. */
 async function withService(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   body: (target: { port: number }) => Promise<void>,
@@ -67,7 +67,7 @@ async function withService(
 }
 
 suite('a reader', () => {
-  test('goes on where the last stream ended, and tells a cut from an end', async () => {
+  test('resumes where the last stream ended, and tells a cut from an end', async () => {
     const asked: (string | undefined)[] = [];
     await withService(
       (request, response) => {
@@ -89,7 +89,7 @@ suite('a reader', () => {
     );
   });
 
-  test('begins anew after a reset, and counts it', async () => {
+  test('drops its lines at a reset, and counts it', async () => {
     await withService(
       (_, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -104,7 +104,7 @@ suite('a reader', () => {
     );
   });
 
-  test('remembers every answer that was not 200', async () => {
+  test('records every response that was not 200', async () => {
     let count = 0;
     await withService(
       (_, response) => {
@@ -120,7 +120,7 @@ suite('a reader', () => {
     );
   });
 
-  test('fails where the stream ends before what is waited for', async () => {
+  test('fails if the stream ends before the event that it waits for', async () => {
     await withService(
       (_, response) => void response.writeHead(200).end('data: only this\n\n'),
       async (target) => {
