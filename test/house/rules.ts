@@ -98,14 +98,32 @@ export function findFacelessFolders(files: Files): string[] {
  */
 export const importTable: Readonly<Record<string, readonly string[]>> = {
   'errors.ts': [],
+  'bounded-map.ts': [],
   'room/': ['room/'],
   'ops/': ['ops/', 'errors.ts'],
   'config/': ['config/', 'ops/', 'errors.ts'],
   'disk/': ['disk/', 'errors.ts'],
   'lock/': ['lock/', 'disk/', 'errors.ts'],
-  'store/folder/': ['store/folder/', 'store/', 'lock/', 'disk/', 'room/', 'ops/', 'errors.ts'],
-  'store/mysql/': ['store/mysql/', 'store/', 'config/', 'room/', 'ops/', 'errors.ts'],
-  'store/': ['store/', 'room/', 'ops/', 'errors.ts'],
+  'store/folder/': [
+    'store/folder/',
+    'store/',
+    'lock/',
+    'disk/',
+    'room/',
+    'ops/',
+    'errors.ts',
+    'bounded-map.ts',
+  ],
+  'store/mysql/': [
+    'store/mysql/',
+    'store/',
+    'config/',
+    'room/',
+    'ops/',
+    'errors.ts',
+    'bounded-map.ts',
+  ],
+  'store/': ['store/', 'room/', 'ops/', 'errors.ts', 'bounded-map.ts'],
   'migrate/': ['migrate/', 'store/', 'room/', 'errors.ts'],
   'live/': ['live/', 'store/store.ts', 'room/', 'ops/', 'errors.ts'],
   'http/routes/': [
@@ -117,6 +135,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
     'room/',
     'ops/',
     'errors.ts',
+    'bounded-map.ts',
   ],
   'http/': [
     'http/routes/',
@@ -128,6 +147,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
     'room/',
     'ops/',
     'errors.ts',
+    'bounded-map.ts',
   ],
   'cli/': [
     'cli/',

@@ -15,6 +15,8 @@ import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import { toFileStem } from '../../room/name.ts';
 import { type Commit, GroupCommit } from '../group-commit.ts';
+import { Outage } from '../outage.ts';
+import { Readiness } from '../readiness.ts';
 import type { OnExpected, Receipt, Snapshot, Store } from '../store.ts';
 import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { type AppendOptions, appendBatch } from './append.ts';
@@ -54,6 +56,9 @@ export class FolderStore implements Store {
   readonly #ownWrites = new OwnWrites();
   #foldersSynced: Promise<void> | undefined;
   #isWarned = false;
+  readonly #reading: Outage;
+  readonly #writing: Outage;
+  readonly #readiness = new Readiness(() => this.#probe());
 
   /**
    * Opens a folder, making it where it is missing.
@@ -65,6 +70,8 @@ export class FolderStore implements Store {
     this.#disk = options.disk ?? realDisk;
     this.description = options.folder;
     this.#log = options.log;
+    this.#reading = new Outage(options.log, 'reading the folder');
+    this.#writing = new Outage(options.log, 'writing to the folder');
     this.#makeFolders();
     const count = createStoreMetrics(options.registry);
     this.#count = count;
@@ -106,13 +113,8 @@ export class FolderStore implements Store {
     return watchFolder(this.#folder, rooms, toTag, this.#ownWrites.filter(onChange));
   }
 
-  async check(): Promise<void> {
-    try {
-      this.#makeFolders();
-      await probeFolder(this.#folder, LOCKS, this.#disk);
-    } catch (error) {
-      throw this.#toServiceError(error);
-    }
+  check(): Promise<void> {
+    return this.#readiness.check();
   }
 
   async close(): Promise<void> {
@@ -133,6 +135,8 @@ export class FolderStore implements Store {
         const receipts = await appendBatch(file, lock, entries, { ...this.#append, onExpected });
         this.#countBatch(receipts);
         isStored = true;
+        this.#writing.noteSuccess();
+        this.#readiness.noteWrite();
         return receipts;
       } finally {
         // Not before readers see it is a message acknowledged.
@@ -140,9 +144,19 @@ export class FolderStore implements Store {
         this.#ownWrites.end(room, isStored);
       }
     } catch (error) {
-      throw this.#toServiceError(error);
+      throw this.#toServiceError(error, this.#writing);
     }
   };
+
+  async #probe(): Promise<void> {
+    try {
+      this.#makeFolders();
+      await probeFolder(this.#folder, LOCKS, this.#disk);
+      this.#writing.noteSuccess();
+    } catch (error) {
+      throw this.#toServiceError(error, this.#writing);
+    }
+  }
 
   /** Takes the room's lock, in a folder made anew where somebody removed it. */
   async #acquire(stem: string): Promise<HeldLock> {
@@ -209,7 +223,7 @@ export class FolderStore implements Store {
     try {
       return this.#inherited.has(toFileStem(room)) ? this.#lookLater(room, look) : look();
     } catch (error) {
-      throw this.#toServiceError(error);
+      throw this.#toServiceError(error, this.#reading);
     }
   }
 
@@ -219,16 +233,17 @@ export class FolderStore implements Store {
       await (await this.#acquire(toFileStem(room))).release();
       return look();
     } catch (error) {
-      throw this.#toServiceError(error);
+      throw this.#toServiceError(error, this.#reading);
     }
   }
 
   /** The system's errors become a refusal with their code; everything else is a bug and stays. */
-  #toServiceError(error: unknown): unknown {
+  #toServiceError(error: unknown, outage: Outage): unknown {
     const refusal = toServiceError(error);
     if (refusal !== error) {
       this.#count.errors.add();
-      this.#log.error('the folder failed', { error });
+      outage.noteFailure(error);
+      if (outage === this.#writing) this.#readiness.noteFailure();
     }
     return refusal;
   }

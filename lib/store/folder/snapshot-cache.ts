@@ -1,4 +1,5 @@
-/** The hot rooms' views, bounded in number and bytes; the least lately used go first. */
+/** The snapshots of rooms that are read often, bounded in number and bytes. */
+import { BoundedMap } from '../../bounded-map.ts';
 import type { Snapshot } from '../store.ts';
 
 /** How much text is kept, in bytes. */
@@ -17,60 +18,47 @@ export interface State {
 
 interface Kept {
   readonly state: State;
-  readonly view: Snapshot;
+  readonly snapshot: Snapshot;
 }
 
-/** Views of settled rooms. */
+/** Snapshots of settled rooms, each valid for one state of its room's file. */
 export class SnapshotCache {
-  readonly #rooms = new Map<string, Kept>();
-  #bytes = 0;
+  readonly #rooms = new BoundedMap<string, Kept>({
+    maxEntries: MAX_CACHE_ROOMS,
+    maxWeight: MAX_CACHE_BYTES,
+    weigh: ({ snapshot }) => snapshot.tail.length,
+  });
 
-  /** Gives the view of exactly this state of the room's file. */
+  /** Returns the snapshot of exactly this state of the room's file. */
   get(room: string, state: State): Snapshot | undefined {
     const kept = this.#rooms.get(room);
-    if (kept === undefined || !isSameState(kept.state, state)) return undefined;
-    // A map keeps the order of insertion, so the one used last goes last.
-    this.#rooms.delete(room);
-    this.#rooms.set(room, kept);
-    return kept.view;
+    return kept !== undefined && isSameState(kept.state, state) ? kept.snapshot : undefined;
   }
 
   /**
-   * Gives the view of the room as it was before the write that goes on now: the same bytes, so the
-   * same tag.
+   * Returns the snapshot of the room as it was before the write that goes on now: the same bytes, so
+   * the same tag.
    *
-   * @param baseBytes the size before that write
+   * @param state the file's state in the middle of that write
+   * @param committedBytes the committed offset
    */
-  getBase(room: string, state: State, committedBytes: number): Snapshot | undefined {
+  getCommitted(room: string, state: State, committedBytes: number): Snapshot | undefined {
     const kept = this.#rooms.get(room);
-    const isBase =
+    const isCommitted =
       kept !== undefined &&
       kept.state.ino === state.ino &&
       kept.state.size === committedBytes &&
-      kept.view.completeBytes === committedBytes;
-    return isBase ? kept.view : undefined;
+      kept.snapshot.completeBytes === committedBytes;
+    return isCommitted ? kept.snapshot : undefined;
   }
 
-  /** Keeps a view, and lets go of old ones past the limits. */
-  set(room: string, state: State, view: Snapshot): void {
-    this.#remove(room);
-    this.#rooms.set(room, { state, view });
-    this.#bytes += view.tail.length;
-    for (const oldest of this.#rooms.keys()) {
-      if (this.#bytes <= MAX_CACHE_BYTES && this.#rooms.size <= MAX_CACHE_ROOMS) return;
-      this.#remove(oldest);
-    }
-  }
-
-  #remove(room: string): void {
-    const kept = this.#rooms.get(room);
-    if (kept === undefined) return;
-    this.#bytes -= kept.view.tail.length;
-    this.#rooms.delete(room);
+  /** Keeps a snapshot in the place of an older one of its room. */
+  set(room: string, state: State, snapshot: Snapshot): void {
+    this.#rooms.set(room, { state, snapshot });
   }
 }
 
-/** Whether two looks at a file saw the same state. */
+/** Returns whether a file's state was the same at two moments. */
 export function isSameState(one: State, other: State): boolean {
   return (
     one.size === other.size &&

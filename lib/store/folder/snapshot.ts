@@ -81,7 +81,9 @@ export class Snapshots {
     if (known !== undefined) return known.etag;
     const committedBytes = this.#toBase(room, state);
     if (committedBytes === undefined) return toEtag(state);
-    return this.#cache.getBase(room, state, committedBytes)?.etag ?? toEtag(state, committedBytes);
+    return (
+      this.#cache.getCommitted(room, state, committedBytes)?.etag ?? toEtag(state, committedBytes)
+    );
   }
 
   /** Gives the room as it stands. */
@@ -112,7 +114,7 @@ export class Snapshots {
     const { fd, state } = opened;
     const committedBytes = this.#toBase(room, state);
     if (committedBytes !== undefined) {
-      const base = this.#cache.getBase(room, state, committedBytes);
+      const base = this.#cache.getCommitted(room, state, committedBytes);
       if (base !== undefined) return { ...base, isSettled: false };
       // All of it is committed only if nobody wrote between the look at the size and that at the lock.
       const isSure =

@@ -52,12 +52,12 @@ suite('a view', () => {
     const view = toView(10);
     cache.set('r', state, view);
     const written = { ino: 1, size: 15, mtimeMs: 7, ctimeMs: 8 };
-    assert.equal(cache.getBase('r', written, 10), view);
-    assert.equal(cache.getBase('r', written, 9), undefined);
-    assert.equal(cache.getBase('r', { ...written, ino: 2 }, 10), undefined);
-    assert.equal(cache.getBase('other', written, 10), undefined);
+    assert.equal(cache.getCommitted('r', written, 10), view);
+    assert.equal(cache.getCommitted('r', written, 9), undefined);
+    assert.equal(cache.getCommitted('r', { ...written, ino: 2 }, 10), undefined);
+    assert.equal(cache.getCommitted('other', written, 10), undefined);
     cache.set('r', state, toView(10, 7));
-    assert.equal(cache.getBase('r', written, 10), undefined, 'its last line has no LF');
+    assert.equal(cache.getCommitted('r', written, 10), undefined, 'its last line has no LF');
   });
 });
 
