@@ -1,6 +1,9 @@
 /** The one error class for expected failures. Everything else that is thrown is a bug. */
 
-/** The kind of a failure; `http/response/reply.ts` has the table from kind to status. */
+/**
+ * The kind of a failure. `http/response/reply.ts` has the table from kind to status; on the command line
+ * `bad-request` is a bad value (exit code 2), anything else exits with 1.
+ */
 export type ErrorCode =
   | 'bad-request'
   | 'forbidden'

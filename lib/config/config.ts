@@ -1,16 +1,16 @@
-/** The configuration: environment variables, checked once (contract §7). */
-import { createHash } from 'node:crypto';
+/**
+ * The configuration: environment variables, read and checked once (contract §7). This is the only file
+ * that reads the environment. A bad value is a `ServiceError` with the code `bad-request`, whose message
+ * is one line that says what would be right.
+ */
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ServiceError } from '../errors.ts';
 import { LOG_LEVELS, type LogLevel } from '../ops/log.ts';
-import {
-  type MysqlAddress,
-  parseStoreAddress,
-  type StoreAddress,
-  showStoreAddress,
-} from './store-address.ts';
+import { toFriendlyName } from './server-name.ts';
+import { parseStoreAddress, type StoreAddress } from './store-address.ts';
 import { findTimeZone } from './time-zone.ts';
 
 /** What the service is told. */
@@ -18,139 +18,123 @@ export interface Config {
   readonly port: number;
   /** `undefined` for all interfaces. */
   readonly host: string | undefined;
-  /** The rooms' folder, an absolute path; or their database, as people are shown it. */
-  readonly store: string;
-  /** The rooms' database; `undefined` where they are in a folder. */
-  readonly database: MysqlAddress | undefined;
+  readonly storeAddress: StoreAddress;
   /** The front end's folder, an absolute path. */
   readonly staticFolder: string;
   readonly serverName: string;
   readonly hostname: string;
-  /** The zone of the lines' times, an IANA name; `Etc/Unknown` where the system's has none. */
+  /** The IANA name of the zone in which lines are written. */
   readonly timeZone: string;
   readonly durability: 'disk' | 'memory';
   readonly log: LogLevel;
 }
 
-/** A variable's bad value. Its message is one line that says what would be right. */
-export class ConfigError extends Error {}
-
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the environment.
+ * Reads all that serving needs.
  *
- * @param environment the process's own unless told
- * @throws ConfigError for the first bad value
+ * @throws ServiceError for the first bad value
  */
 export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();
-  const home = readHome(environment, root);
+  const store = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
   return Object.freeze({
     port: toPort(environment),
     host: read(environment, 'HOST'),
-    store: showStoreAddress(home),
-    database: home.kind === 'database' ? home.address : undefined,
+    storeAddress: readStoreAddress('CHAT_STORE', store, environment),
     staticFolder: toFolder(environment, 'CHAT_STATIC', path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
     hostname,
     timeZone: toTimeZone(environment),
     durability: toChoice(environment, 'CHAT_DURABILITY', ['disk', 'memory'], 'disk'),
-    log: toChoice(environment, 'CHAT_LOG', LOG_LEVELS, 'info'),
+    log: readLogLevel(environment),
   });
 }
 
-/**
- * Makes a friendly name, always the same for the same host.
- *
- * @param hostname any text
- * @returns for example `brave-otter`
- */
-export function toFriendlyName(hostname: string): string {
-  const hash = createHash('sha256').update(hostname).digest();
-  return `${pick(ADJECTIVES, hash.readUInt16BE(0))}-${pick(ANIMALS, hash.readUInt16BE(2))}`;
-}
-
-const ADJECTIVES =
-  'amber bold brave bright brisk calm clever cosy crisp daring eager early fair fond gentle glad golden happy humble jolly keen kind lively lucky mellow merry mighty nimble noble patient plucky polite proud quick quiet ready rosy royal silver smart snowy steady sunny swift tidy warm wise witty'.split(
-    ' ',
-  );
-
-const ANIMALS =
-  'badger bear beaver bison crane deer dolphin eagle falcon finch fox gecko goose hare hawk hedgehog heron ibex jay koala lark lemur lion lynx marten mole moose newt otter owl panda pelican penguin puffin quail rabbit raven robin salmon seal sparrow squirrel stork swan tiger turtle walrus whale wolf wren yak zebra'.split(
-    ' ',
-  );
-
-function pick(words: readonly string[], number: number): string {
-  return words[number % words.length]!;
-}
-
-/** An empty variable counts as none, as Compose files and shells leave them. */
-function read(environment: Environment, name: string): string | undefined {
-  const value = environment[name];
-  return value === '' ? undefined : value;
-}
-
-function toPort(environment: Environment): number {
-  const text = read(environment, 'PORT') ?? '8080';
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (port <= 65_535) return port;
-  throw new ConfigError(`PORT is ${show(text)}; it takes a whole number from 0 to 65535`);
-}
-
-function readHome(environment: Environment, root: string): StoreAddress {
-  const text = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
-  return readStoreAddress('CHAT_STORE', text, environment);
+/** Reads `CHAT_LOG` alone. */
+export function readLogLevel(environment: Environment = process.env): LogLevel {
+  return toChoice(environment, 'CHAT_LOG', LOG_LEVELS, 'info');
 }
 
 /**
- * Reads a home that the command line names.
+ * Reads a store address, and `CHAT_STORE_PASSWORD_FILE` if it is a database's.
  *
- * @param name what the text is called there
+ * @param name what the operator calls the value: a variable or a word of a command
  * @param text a folder or a `mysql://` address
- * @throws ConfigError for a bad one
+ * @throws ServiceError for a bad one
  */
 export function readStoreAddress(
   name: string,
   text: string,
   environment: Environment = process.env,
 ): StoreAddress {
-  const password = readPassword(environment);
+  const parsed = tryParse(name, text);
+  if (parsed.kind === 'folder') return parsed;
+  const filePassword = readPassword(environment);
+  const password = parsed.address.password || filePassword;
+  return { kind: 'database', address: { ...parsed.address, password } };
+}
+
+/**
+ * Takes an empty `TZ` out of the environment, where it counts as absent: `Date` takes it for UTC.
+ * To be called before the configuration is read.
+ */
+export function dropEmptyTimeZone(): void {
+  if (process.env.TZ === '') delete process.env.TZ;
+}
+
+/** An empty variable counts as absent, as Compose files and shells leave them. */
+function read(environment: Environment, name: string): string | undefined {
+  return environment[name] || undefined;
+}
+
+function toPort(environment: Environment): number {
+  const text = read(environment, 'PORT') ?? '8080';
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw badValue('PORT', text, 'a whole number from 0 to 65535');
+}
+
+function tryParse(name: string, text: string): StoreAddress {
   try {
-    return parseStoreAddress(text, password);
+    return parseStoreAddress(text);
   } catch (error) {
-    throw new ConfigError(`${name} ${(error as Error).message}`);
+    throw new ServiceError('bad-request', `${name} ${(error as Error).message}`);
   }
 }
 
-/** @returns the password without the line break at its end; `undefined` where no file is named */
-function readPassword(environment: Environment): string | undefined {
-  const file = read(environment, 'CHAT_STORE_PASSWORD_FILE');
-  if (file === undefined) return undefined;
+/** @returns the password without the line break at its end; empty if no file is named */
+function readPassword(environment: Environment): string {
+  const name = 'CHAT_STORE_PASSWORD_FILE';
+  const file = read(environment, name);
+  if (file === undefined) return '';
   try {
     return fs.readFileSync(file, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    throw new ConfigError(
-      `CHAT_STORE_PASSWORD_FILE is ${show(file)}; it takes a file that can be read (${(error as Error).message})`,
-    );
+    throw badValue(name, file, `a file that can be read (${(error as Error).message})`);
   }
 }
 
 function toFolder(environment: Environment, name: string, fallback: string): string {
-  const value = read(environment, name);
-  const folder = value === undefined ? fallback : path.resolve(value);
+  const folder = path.resolve(read(environment, name) ?? fallback);
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
-  throw new ConfigError(`${name} is ${show(folder)}; it takes a folder that exists`);
+  throw badValue(name, folder, 'a folder that exists');
 }
 
 function toServerName(environment: Environment, hostname: string): string {
   const name = read(environment, 'CHAT_SERVER_NAME') ?? toFriendlyName(hostname);
   // It travels in a header field, where other characters have no agreed meaning.
   if (/^[\x21-\x7e](?:[\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(name)) return name;
-  throw new ConfigError(
-    `CHAT_SERVER_NAME is ${show(name)}; it takes 1 to 64 printable ASCII characters, trimmed`,
-  );
+  throw badValue('CHAT_SERVER_NAME', name, '1 to 64 printable ASCII characters, trimmed');
+}
+
+function toTimeZone(environment: Environment): string {
+  const asked = read(environment, 'TZ');
+  const zone = findTimeZone(asked);
+  if (zone !== undefined) return zone;
+  throw badValue('TZ', asked!, "a time zone's name as Europe/Berlin, in this very spelling");
 }
 
 function toChoice<T extends string>(
@@ -162,27 +146,12 @@ function toChoice<T extends string>(
   const value = read(environment, name) ?? fallback;
   const choice = choices.find((one) => one === value);
   if (choice !== undefined) return choice;
-  throw new ConfigError(`${name} is ${show(value)}; it takes ${choices.join(', ')}`);
+  throw badValue(name, value, choices.join(', '));
 }
 
-function toTimeZone(environment: Environment): string {
-  const zone = read(environment, 'TZ');
-  // An empty one counts as none here, and to Node as UTC.
-  if (zone === undefined && environment === process.env) delete process.env.TZ;
-  if (zone === undefined) return findTimeZone();
-  // Asking for a zone brings all of ICU into memory, 8 MB of it; the image's own needs no asking.
-  if (zone === 'UTC') return zone;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return zone;
-  } catch {
-    throw new ConfigError(`TZ is ${show(zone)}; it takes a time zone's name as Europe/Berlin`);
-  }
-}
-
-/** A value as it may stand in one line. */
-function show(value: string): string {
-  return JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value);
+function badValue(name: string, value: string, right: string): ServiceError {
+  const shown = JSON.stringify(value.length > 200 ? `${value.slice(0, 200)}…` : value);
+  return new ServiceError('bad-request', `${name} is ${shown}; it takes ${right}`);
 }
 
 /** The folder of `package.json`: this file runs as `lib/config/config.ts` and bundled in `dist/`. */

@@ -1,18 +1,63 @@
-/** The time zone of the system that the service runs on. */
+/** The time zone in which this process writes the times of lines. */
 import fs from 'node:fs';
 
+/** UTC, as the image and most servers have it. */
+const UTC_NAME = /^(?:Etc\/)?(?:UTC|GMT)$/;
+
 /**
- * Finds its name: by the link that most systems have, as asking for it brings in 8 MB of ICU.
+ * Finds the zone in which `Date` writes. Asks `Intl` only if nothing else can tell: that loads 8 MB of
+ * ICU data.
  *
- * @param link where that link is; the system's own unless told
- * @returns an IANA name; `Etc/Unknown` where it has none
+ * @param asked what `TZ` says; `undefined` for the system's zone
+ * @param link the system's link to its zone
+ * @returns an IANA name; `undefined` if `Date` does not write in the zone that was asked for
  */
-export function findTimeZone(link = '/etc/localtime'): string {
+export function findTimeZone(
+  asked: string | undefined,
+  link = '/etc/localtime',
+): string | undefined {
+  if (asked === undefined) return findSystemZone(link);
+  return UTC_NAME.test(asked) || isWrittenIn(asked) ? asked : undefined;
+}
+
+function findSystemZone(link: string): string {
+  const zone = readZoneName(link);
+  // Date takes a zone that it does not know for UTC.
+  if (zone !== undefined && (UTC_NAME.test(zone) || !isWrittenInUtc())) return zone;
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === undefined || timeZone === 'Etc/Unknown' ? 'UTC' : timeZone;
+}
+
+function readZoneName(link: string): string | undefined {
   try {
-    const [, zone] = /\/zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(fs.readlinkSync(link)) ?? [];
-    if (zone !== undefined) return zone;
+    return /\/zoneinfo\/(?:posix\/|right\/)?(.+)$/.exec(fs.realpathSync(link))?.[1];
   } catch {
-    // A copy of the zone's file, or none at all.
+    return undefined;
   }
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone ?? 'Etc/Unknown';
+}
+
+function isWrittenInUtc(): boolean {
+  return getWinterAndSummer().every((moment) => moment.getTimezoneOffset() === 0);
+}
+
+/**
+ * Compares a zone's clock with that of `Date`. For a name in the wrong case and for an offset such as
+ * `+02:00`, `Date` writes UTC without a warning, though `Intl` accepts both.
+ */
+function isWrittenIn(zone: string): boolean {
+  const isOffset = /^[+-]/.test(zone);
+  if (isOffset) return false;
+  try {
+    const time = { hourCycle: 'h23', hour: '2-digit', minute: '2-digit' } as const;
+    const clock = new Intl.DateTimeFormat('en-GB', { ...time, timeZone: zone });
+    const toOwnTime = (moment: Date): string => moment.toTimeString().slice(0, 5);
+    return getWinterAndSummer().every((moment) => clock.format(moment) === toOwnTime(moment));
+  } catch {
+    return false;
+  }
+}
+
+function getWinterAndSummer(): Date[] {
+  const year = new Date().getUTCFullYear();
+  return [new Date(Date.UTC(year, 0, 1)), new Date(Date.UTC(year, 6, 1))];
 }

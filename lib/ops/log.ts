@@ -1,21 +1,24 @@
-/** The log: one line an event on standard output. Never a message, never a username. */
+/**
+ * The log: one line an event on standard output, never with a message or a username. This is the only
+ * file that writes to standard output and standard error.
+ */
 
-/** How much is logged, from most to least. */
+/** The levels, from the one that writes most to the one that writes least. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What a line tells beside its text; an `error` is shown with its stack's first lines. */
+/** What a line says beside its text. An error is shown with the first lines of its stack. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-/** Writes lines of a level and above. */
+/** Writes lines of one level and the levels above it. */
 export class Log {
   readonly #least: number;
   readonly #write: (line: string) => void;
 
   /**
-   * @param level the least level that is written
+   * @param level the lowest level that is written
    * @param write takes a line with its LF
    */
   constructor(level: LogLevel, write: (line: string) => void = writeOut) {
@@ -23,27 +26,27 @@ export class Log {
     this.#write = write;
   }
 
-  /** Whether lines of this level are written: ask before you build a costly one. */
+  /** Whether lines of this level are written. Ask before you build a costly line. */
   has(level: LogLevel): boolean {
     return LOG_LEVELS.indexOf(level) >= this.#least;
   }
 
-  /** Tells what only somebody who looks for a fault wants to know. */
+  /** For whoever looks for a fault. */
   debug(text: string, fields?: LogFields): void {
     this.#log('debug', text, fields);
   }
 
-  /** Tells what an operator wants to know. */
+  /** For the operator. */
   info(text: string, fields?: LogFields): void {
     this.#log('info', text, fields);
   }
 
-  /** Tells of something odd that the service copes with. */
+  /** Something is odd, but the service copes with it. */
   warn(text: string, fields?: LogFields): void {
     this.#log('warn', text, fields);
   }
 
-  /** Tells of something that failed. */
+  /** Something failed. */
   error(text: string, fields?: LogFields): void {
     this.#log('error', text, fields);
   }
@@ -56,21 +59,17 @@ export class Log {
   }
 }
 
-/**
- * Writes one line to standard output, or to standard error.
- *
- * @param line the line with its LF
- */
-export function writeOut(line: string): void {
-  process.stdout.write(line);
+/** Writes text to standard output. */
+export function writeOut(text: string): void {
+  process.stdout.write(text);
 }
 
-/** Writes one line to standard error. */
-export function writeError(line: string): void {
-  process.stderr.write(line);
+/** Writes text to standard error. */
+export function writeError(text: string): void {
+  process.stderr.write(text);
 }
 
-/** Lets the service live on when nobody reads what it writes (a closed pipe). */
+/** Keeps the process alive when nobody reads its output any more (a closed pipe). */
 export function ignoreClosedOutput(): void {
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
@@ -88,6 +87,6 @@ function toEscape(character: string): string {
 }
 
 function toErrorText(error: Error): string {
-  const beneath = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return `${error.stack?.split('\n').slice(0, 6).join(' ') ?? error.message}${beneath}`;
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return `${error.stack?.split('\n').slice(0, 6).join(' ') ?? error.message}${cause}`;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, suite, test } from 'node:test';
-import { toFriendlyName } from '../../lib/config/config.ts';
+import { toFriendlyName } from '../../lib/config/server-name.ts';
 import { get, post, read } from '../support/http.ts';
 import { waitUntil } from '../support/server.ts';
 import { type LiveStream, openLive } from '../support/sse.ts';

@@ -82,7 +82,7 @@ async function plantInDatabase(address: string, room: string, bytes: Buffer): Pr
 export async function openStore(address: string): Promise<Store> {
   const log = new Log('error', () => undefined);
   const registry = new Registry();
-  const home = parseStoreAddress(address, undefined);
+  const home = parseStoreAddress(address);
   return home.kind === 'folder'
     ? new FolderStore({ folder: home.folder, durable: true, log, registry })
     : MysqlStore.open({ address: home.address, log, registry });

@@ -137,7 +137,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     const store = await database.makeStore();
     const server = await startServer({ store });
     await post(server, 'held', message);
-    const home = parseStoreAddress(store, undefined);
+    const home = parseStoreAddress(store);
     assert.ok(home.kind === 'database');
     const connect = (await loadDriver(home.address))('write');
     const still = await connect(() => undefined);

@@ -189,7 +189,24 @@ test('mysql:// without the package is one line that says what to install, and ex
   await served.stop();
 });
 
-test('storeKinds that can not be are refused with one line and exit code 2', async () => {
+test('what only serving needs may be wrong: a copy does not read it', async () => {
+  const env = {
+    PORT: 'http',
+    HOST: '999.1.1.1',
+    TZ: 'Mars/Olympus',
+    CHAT_STORE: 'postgres://host/db',
+    CHAT_STATIC: join(makeTempFolder('none'), 'missing'),
+    CHAT_STORE_PASSWORD_FILE: join(makeTempFolder('none'), 'missing'),
+    CHAT_SERVER_NAME: 'two\nlines',
+    CHAT_DURABILITY: 'tape',
+  };
+  const [from, to] = [makeRooms(), makeTempFolder('rooms')];
+  const copy = spawnServer({ args: ['migrate', from, to], env });
+  assert.deepEqual(await end(copy), { code: 0, signal: null }, copy.stderr.join('\n'));
+  assert.deepEqual(hashFiles(to), hashFiles(from));
+});
+
+test('stores that can’t be copied are refused with one line and exit code 2', async () => {
   const folder = makeTempFolder('rooms');
   const bad: string[][] = [
     ['migrate'],

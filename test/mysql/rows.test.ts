@@ -58,7 +58,7 @@ suite('bytes become rows and come back the same', () => {
 suite('the home of rooms', () => {
   test('an address is read part by part', () => {
     const text = 'mysql://us%40er:p%3A%2Fw%25@db.example:3307/my%20chat';
-    const home = parseStoreAddress(text, 'from a file');
+    const home = parseStoreAddress(text);
     assert.deepEqual(home, {
       kind: 'database',
       address: {
@@ -73,16 +73,16 @@ suite('the home of rooms', () => {
   });
 
   test('the port may be left out, the password too, and the host may be a number', () => {
-    const home = parseStoreAddress('MYSQL://u@[::1]/chat', 'from a file');
+    const home = parseStoreAddress('MYSQL://u@[::1]/chat');
     assert.ok(home.kind === 'database');
     const { host, port, password } = home.address;
-    assert.deepEqual([host, port, password], ['::1', 3306, 'from a file']);
+    assert.deepEqual([host, port, password], ['::1', 3306, '']);
     assert.equal(showStoreAddress(home), 'mysql://[::1]:3306/chat');
   });
 
   test('anything else without a scheme is a folder', () => {
     for (const text of ['rooms', '/a/b', 'c:/rooms', 'mysql:/rooms', './mysql']) {
-      assert.equal(parseStoreAddress(text, undefined).kind, 'folder', text);
+      assert.equal(parseStoreAddress(text).kind, 'folder', text);
     }
   });
 
@@ -102,7 +102,7 @@ suite('the home of rooms', () => {
       'mariadb://u:s3cret@host/a',
     ]) {
       assert.throws(
-        () => parseStoreAddress(text, undefined),
+        () => parseStoreAddress(text),
         ({ message }: Error) =>
           /it takes a folder, or mysql:/.test(message) && !/s3cret/.test(message),
         text,

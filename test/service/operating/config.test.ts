@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { get, post, read } from '../../support/http.ts';
+import { need } from '../../support/need.ts';
 import { makeTempFolder, projectFolder } from '../../support/paths.ts';
 import {
   type ServerOptions,
@@ -111,6 +112,9 @@ suite('a bad value is one line on standard error and exit code 2', () => {
     ['CHAT_LOG', 'loud'],
     ['TZ', 'Mars/Olympus'],
     ['TZ', 'no zone'],
+    ['TZ', 'europe/berlin'],
+    ['TZ', 'est'],
+    ['TZ', '+02:00'],
   ];
   for (const [name, value] of bad) {
     test(`${name}=${JSON.stringify(value.replace(/^\/.*/, '<path>'))}`, async () => {
@@ -193,6 +197,12 @@ suite('a good value is taken', () => {
     await server.stop();
   });
 
+  test('CHAT_STORE_PASSWORD_FILE is not read for a folder', async () => {
+    const file = join(makeTempFolder('none'), 'missing');
+    const server = await startServer({ env: { CHAT_STORE_PASSWORD_FILE: file } });
+    assert.deepEqual(await server.stop(), { code: 0, signal: null });
+  });
+
   test('a relative CHAT_STORE is where the operator stands', async () => {
     const cwd = makeTempFolder('cwd');
     const server = await startServer({ cwd, env: { CHAT_STORE: 'my-rooms' } });
@@ -202,6 +212,45 @@ suite('a good value is taken', () => {
     await Promise.all([server.stop(), beside.stop()]);
   });
 });
+
+suite('the time zone', { skip: need('tmpfs') }, () => {
+  for (const TZ of [undefined, '']) {
+    test(`is the system’s ${TZ === '' ? 'with an empty TZ' : 'without TZ'}`, async () => {
+      await assertZone({ wrapper: withLocalTime('Europe/Berlin'), env: { TZ } }, 'Europe/Berlin');
+    });
+  }
+
+  test('is UTC on a system whose link names no zone', async () => {
+    await assertZone({ wrapper: withLocalTime('Mars/Olympus'), env: { TZ: undefined } }, 'UTC');
+  });
+});
+
+/** Words that run a program where the system's time zone is the one of this name. */
+function withLocalTime(zone: string): string[] {
+  const folder = makeTempFolder('etc');
+  const file = join(folder, 'zoneinfo', zone);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, '');
+  const script = `cp -a /etc ${folder} && ln -sfn ${file} ${folder}/etc/localtime`;
+  const mount = `mount --bind ${folder}/etc /etc`;
+  return ['unshare', '-m', 'sh', '-c', `${script} && ${mount} && exec "$@"`, 'sh'];
+}
+
+/** Starts a server, and compares what it says of its zone with the line that it writes. */
+async function assertZone(options: ServerOptions, timeZone: string): Promise<void> {
+  const server = await startServer(options);
+  const earliest = toClock(timeZone);
+  const { text } = await post(server, 'a', { username: 'a', message: 'm' });
+  const written = text.slice(1, 20);
+  assert.ok(earliest <= written && written <= toClock(timeZone), text);
+  assert.equal((await read(server, 'a')).headers['chat-time-zone'], timeZone);
+  await server.stop();
+}
+
+/** The time in a zone as lines have it. */
+function toClock(timeZone: string): string {
+  return new Date().toLocaleString('sv-SE', { timeZone });
+}
 
 suite('node dist/server.js', () => {
   test('serves from any working directory, with rooms and static beside package.json', async () => {

@@ -4,7 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, relative } from 'node:path';
 import { suite, test } from 'node:test';
-import { ConfigError, readConfig, toFriendlyName } from '../../../lib/config/config.ts';
+import { readConfig } from '../../../lib/config/config.ts';
+import { toFriendlyName } from '../../../lib/config/server-name.ts';
+import { ServiceError } from '../../../lib/errors.ts';
 import { makeTempFolder, projectFolder } from '../../support/paths.ts';
 
 suite('without any variable', () => {
@@ -12,7 +14,7 @@ suite('without any variable', () => {
     const config = readConfig({});
     assert.equal(config.port, 8080);
     assert.equal(config.host, undefined);
-    assert.equal(config.store, join(projectFolder, 'rooms'));
+    assert.deepEqual(config.storeAddress, toFolder(join(projectFolder, 'rooms')));
     assert.equal(config.staticFolder, join(projectFolder, 'static'));
     assert.equal(config.serverName, toFriendlyName(hostname()));
     assert.equal(config.hostname, hostname());
@@ -35,6 +37,17 @@ suite('without any variable', () => {
       readConfig(Object.fromEntries(names.map((name) => [name, '']))),
       readConfig({}),
     );
+  });
+
+  test('an empty TZ stays in the environment', () => {
+    const before = process.env.TZ;
+    process.env.TZ = '';
+    try {
+      readConfig();
+      assert.equal(process.env.TZ, '');
+    } finally {
+      restoreZone(before);
+    }
   });
 
   test('the result can’t be changed', () => {
@@ -62,10 +75,10 @@ suite('a good value', () => {
   test('of CHAT_STORE and CHAT_STATIC is a folder, from where the process runs', () => {
     const folder = makeTempFolder('config');
     const config = readConfig({ CHAT_STORE: relative(process.cwd(), folder), CHAT_STATIC: folder });
-    assert.equal(config.store, folder);
+    assert.deepEqual(config.storeAddress, toFolder(folder));
     assert.equal(config.staticFolder, folder);
-    assert.equal(readConfig({ CHAT_STORE: '/not/there/yet' }).store, '/not/there/yet');
-    assert.equal(readConfig({ CHAT_STORE: '/odd:name//x' }).store, '/odd:name/x');
+    const { storeAddress } = readConfig({ CHAT_STORE: '/not/there:yet//x' });
+    assert.deepEqual(storeAddress, toFolder('/not/there:yet/x'));
   });
 
   test('of CHAT_SERVER_NAME is 1 to 64 printable ASCII characters', () => {
@@ -81,12 +94,36 @@ suite('a good value', () => {
       assert.equal(readConfig({ CHAT_LOG: level }).log, level);
   });
 
-  test('of TZ is a zone’s name', () => {
-    for (const TZ of ['UTC', 'Europe/Berlin', 'Asia/Kathmandu']) {
-      assert.equal(readConfig({ TZ }).timeZone, TZ);
-    }
+  test('of CHAT_STORE_PASSWORD_FILE is a file with the password that the address lacks', () => {
+    const file = join(makeTempFolder('config'), 'password');
+    writeFileSync(file, 'from a file\r\n');
+    const passwordOf = (CHAT_STORE: string) => {
+      const { storeAddress } = readConfig({ CHAT_STORE, CHAT_STORE_PASSWORD_FILE: file });
+      return storeAddress.kind === 'database' ? storeAddress.address.password : undefined;
+    };
+    assert.equal(passwordOf('mysql://chat@db/rooms'), 'from a file');
+    assert.equal(passwordOf('mysql://chat:own@db/rooms'), 'own');
+  });
+
+  test('of CHAT_STORE_PASSWORD_FILE is read only if the store is a database', () => {
+    const CHAT_STORE_PASSWORD_FILE = join(makeTempFolder('config'), 'missing');
+    assert.doesNotThrow(() => readConfig({ CHAT_STORE_PASSWORD_FILE }));
+    const CHAT_STORE = 'mysql://chat:own@db/rooms';
+    assert.throws(
+      () => readConfig({ CHAT_STORE, CHAT_STORE_PASSWORD_FILE }),
+      /^\w*Error: CHAT_STORE_PASSWORD_FILE is /,
+    );
   });
 });
+
+function toFolder(folder: string) {
+  return { kind: 'folder', folder };
+}
+
+function restoreZone(zone: string | undefined): void {
+  if (zone === undefined) delete process.env.TZ;
+  else process.env.TZ = zone;
+}
 
 suite('a bad value is one clear line that names its variable', () => {
   const file = join(makeTempFolder('config'), 'file');
@@ -128,7 +165,7 @@ suite('a bad value is one clear line that names its variable', () => {
         assert.throws(
           () => readConfig({ [name]: value }),
           (error) => {
-            assert.ok(error instanceof ConfigError, String(error));
+            assert.ok(error instanceof ServiceError && error.code === 'bad-request', String(error));
             assert.match(error.message, new RegExp(`^${name} [^\\n\\r]+$`));
             return true;
           },
@@ -142,15 +179,5 @@ suite('a bad value is one clear line that names its variable', () => {
       () => readConfig({ CHAT_LOG: 'x'.repeat(100_000) }),
       (error: Error) => error.message.length < 500,
     );
-  });
-});
-
-suite('a friendly name', () => {
-  test('is the same for the same host, of two words, and differs between hosts', () => {
-    const names = Array.from({ length: 200 }, (_, index) => toFriendlyName(`host-${index}`));
-    for (const name of names) assert.match(name, /^[a-z]+-[a-z]+$/);
-    assert.equal(toFriendlyName('host-0'), names[0]);
-    assert.ok(new Set(names).size > 150, `only ${new Set(names).size} names`);
-    assert.match(toFriendlyName(''), /^[a-z]+-[a-z]+$/);
   });
 });

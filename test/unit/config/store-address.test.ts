@@ -15,9 +15,9 @@ suite('a folder', () => {
     '..',
   ]) {
     test(`is ${text}`, () => {
-      const home = parseStoreAddress(text, undefined);
-      assert.deepEqual(home, { kind: 'folder', folder: resolve(text) });
-      assert.equal(showStoreAddress(home), resolve(text));
+      const address = parseStoreAddress(text);
+      assert.deepEqual(address, { kind: 'folder', folder: resolve(text) });
+      assert.equal(showStoreAddress(address), resolve(text));
     });
   }
 });
@@ -55,24 +55,15 @@ suite('a database', () => {
   };
   for (const [text, address] of Object.entries(addresses)) {
     test(`is ${text}`, () => {
-      assert.deepEqual(parseStoreAddress(text, undefined), { kind: 'database', address });
+      assert.deepEqual(parseStoreAddress(text), { kind: 'database', address });
     });
   }
 
-  test('takes the file’s password where the address has none, and only then', () => {
-    const passwordOf = (text: string) => {
-      const home = parseStoreAddress(text, 'from a file');
-      return home.kind === 'database' ? home.address.password : undefined;
-    };
-    assert.equal(passwordOf('mysql://chat@db/rooms'), 'from a file');
-    assert.equal(passwordOf('mysql://chat:own@db/rooms'), 'own');
-  });
-
-  test('is shown without its user and password, and reads back as the same place', () => {
+  test('is shown without its user and password, and with its port', () => {
     for (const text of Object.keys(addresses)) {
-      const shown = showStoreAddress(parseStoreAddress(text, 'from a file'));
+      const shown = showStoreAddress(parseStoreAddress(text));
       assert.match(shown, /^mysql:\/\/(?:[^@/:]+|\[[^@/]+\]):\d+\/[^@/]+$/);
-      assert.doesNotMatch(shown, /secret|chat|file/);
+      assert.doesNotMatch(shown, /secret|chat/);
     }
   });
 });
@@ -101,7 +92,7 @@ suite('a bad address is told in one line that does not show it', () => {
   for (const text of bad) {
     test(text, () => {
       assert.throws(
-        () => parseStoreAddress(text, undefined),
+        () => parseStoreAddress(text),
         (error: Error) => {
           assert.match(error.message, /^[\x20-\x7e]+$/);
           assert.match(error.message, /it takes a folder, or mysql:\/\//);

@@ -1,0 +1,60 @@
+/**
+ * The command line: runs the command that the first word names, or serves if there is none. A failure
+ * ends the process with one line and an exit code, here and nowhere else.
+ *
+ * A command is a file of this folder and a row of the table below. Its code is loaded only if it is
+ * asked for. To fail, a command throws a `ServiceError`; any other error is a bug and keeps its stack.
+ */
+import { ServiceError } from '../errors.ts';
+import { ignoreClosedOutput, writeError } from '../ops/log.ts';
+
+interface Command {
+  /** Its arguments, as the usage shows them. */
+  readonly usage: string;
+  readonly argumentCount: number;
+  readonly load: () => Promise<(...args: string[]) => Promise<void>>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  migrate: {
+    usage: 'FROM TO (each a folder or a mysql:// address)',
+    argumentCount: 2,
+    load: async () => (await import('./migrate.ts')).runMigrate,
+  },
+};
+
+/**
+ * Runs what the command line asks for.
+ *
+ * @param words the command line without Node and the script
+ * @param serve what is done without a command
+ */
+export async function runCommandLine(
+  words: readonly string[],
+  serve: () => Promise<void>,
+): Promise<void> {
+  ignoreClosedOutput();
+  try {
+    const run = words.length === 0 ? serve : await loadCommand(words);
+    await run();
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    exit(error);
+  }
+}
+
+async function loadCommand([name, ...args]: readonly string[]): Promise<() => Promise<void>> {
+  const command = Object.entries(COMMANDS).find(([one]) => one === name)?.[1];
+  if (command?.argumentCount !== args.length) {
+    const usages = Object.entries(COMMANDS).map(([one, { usage }]) => `${one} ${usage}`);
+    throw new ServiceError('bad-request', `takes no command but: ${usages.join('; ')}`);
+  }
+  const run = await command.load();
+  return () => run(...args);
+}
+
+/** Exits with 2 if somebody gave a bad value, else with 1 (contract §7). */
+function exit({ code, message }: ServiceError): never {
+  writeError(`chat: ${message.replace(/\s+/g, ' ')}\n`);
+  process.exit(code === 'bad-request' ? 2 : 1);
+}
