@@ -1,7 +1,7 @@
-// A wire between the service and its database that can be cut at a chosen statement.
-import { connect, createServer, type Socket } from 'node:net';
+// A wire between the service and its database that is cut at a COMMIT.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** How a wire treats the next COMMIT: cut after the database got it, or before. */
+/** Whether the database gets the COMMIT at which the wire is cut. */
 export type Cut = 'after' | 'before';
 
 /** The wire. */
@@ -11,14 +11,9 @@ export interface Wire {
   cutAtCommit(how: Cut, staysDown: boolean): void;
   /** How often it was cut. */
   cutCount(): number;
-  /** What was sent together with the COMMIT at which it was cut. */
-  sentAtCut(): string;
   mend(): void;
   close(): void;
 }
-
-/** How long the database has to finish what it was sent before a cut. */
-const finishMs = 500;
 
 /** Opens a wire to a port of 127.0.0.1. */
 export async function openWire(databasePort: number): Promise<Wire> {
@@ -26,62 +21,52 @@ export async function openWire(databasePort: number): Promise<Wire> {
   let armed: { how: Cut; staysDown: boolean } | undefined;
   let isDown = false;
   let cuts = 0;
-  let sent = '';
   const server = createServer((client) => {
     if (isDown) {
       client.destroy();
       return;
     }
     const database = connect(databasePort, '127.0.0.1');
+    let isCut = false;
     const cut = () => {
       client.destroy();
-      database.destroy();
+      // A database that got its COMMIT is left to finish it: its answer ends this side.
+      if (!isCut) database.destroy();
     };
-    let isMute = false;
     for (const socket of [client, database]) {
       sockets.add(socket);
       socket.on('error', cut);
       socket.on('close', () => {
         sockets.delete(socket);
-        // A cut after the commit lets the database finish what it was sent.
-        if (!isMute) cut();
+        cut();
       });
     }
     database.on('data', (bytes) => {
-      if (!isMute) client.write(bytes);
+      if (isCut) database.destroy();
+      else client.write(bytes);
     });
     client.on('data', (bytes) => {
-      if (armed && bytes.includes('COMMIT')) {
-        const { how, staysDown } = armed;
-        armed = undefined;
-        cuts += 1;
-        sent = bytes.toString('latin1');
-        isDown = staysDown;
-        isMute = how === 'after';
-        if (isMute) {
-          database.write(bytes);
-          setTimeout(() => database.destroy(), finishMs);
-        } else database.destroy();
-        client.destroy();
-        if (staysDown) for (const other of sockets) if (other !== database) other.destroy();
+      if (!armed || !bytes.includes('COMMIT')) {
+        database.write(bytes);
         return;
       }
-      database.write(bytes);
+      const { how, staysDown } = armed;
+      armed = undefined;
+      cuts += 1;
+      isDown = staysDown;
+      isCut = how === 'after';
+      if (isCut) database.write(bytes);
+      cut();
+      if (staysDown) for (const other of sockets) if (other !== database) other.destroy();
     });
   });
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address ? address.port : 0);
-    });
-  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
-    port,
+    port: (server.address() as AddressInfo).port,
     cutAtCommit: (how, staysDown) => {
       armed = { how, staysDown };
     },
     cutCount: () => cuts,
-    sentAtCut: () => sent,
     mend: () => {
       isDown = false;
     },

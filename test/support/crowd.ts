@@ -17,6 +17,10 @@ export interface CrowdOptions {
   readEvery?: number;
   /** The clients' names begin with it, so that several crowds can be told apart. */
   prefix?: string;
+  /** How long a client waits after a refusal, in milliseconds; none by default. */
+  refusalPauseMs?: number;
+  /** Filled while the crowd talks, for a test that waits for what it does; a new one by default. */
+  record?: CrowdRecord;
 }
 
 /** All that a crowd did, for the checker. */
@@ -27,9 +31,17 @@ export interface CrowdRecord {
   longestMs: number;
 }
 
+/** The body of the one refusal that leaves open whether the message is stored. */
+export const unknownOutcome = /may be there or not/;
+
+/** A record of nothing yet. */
+export function makeRecord(): CrowdRecord {
+  return { sent: [], seen: [], longestMs: 0 };
+}
+
 /** Runs clients, each of which waits for its answers, and records what they did. */
 export async function runCrowd(options: CrowdOptions): Promise<CrowdRecord> {
-  const record: CrowdRecord = { sent: [], seen: [], longestMs: 0 };
+  const { record = makeRecord() } = options;
   const clients = Array.from({ length: options.clientCount }, (_, index) =>
     runClient(options, index, record),
   );
@@ -54,6 +66,7 @@ async function runClient(options: CrowdOptions, index: number, record: CrowdReco
     };
     record.sent.push(one);
     await send(server, one, agent, record);
+    if (one.isRefused && options.refusalPauseMs) await pause(options.refusalPauseMs);
     if (options.readEvery && n % options.readEvery === 0) {
       await readRoom(options.servers[n % options.servers.length]!, room, agent, record);
     }
@@ -72,8 +85,8 @@ async function send(server: Server, one: Sent, agent: Agent, record: CrowdRecord
     if (answer.status === 201) {
       one.answeredAtMs = nowMs;
       one.line = answer.text;
-    } else if (answer.status === 503) {
-      one.isRefused = true;
+    } else if (answer.status === 503 && answer.headers['retry-after']) {
+      one.isRefused = !unknownOutcome.test(answer.text);
     } else {
       throw new Error(`${answer.status} ${answer.text}`);
     }

@@ -1,122 +1,119 @@
 /**
- * The append: one batch of lines onto a room, in one transaction.
+ * Stores a batch, in one transaction: lock the room's row, move the room's end, insert the lines,
+ * commit.
  *
- * The room's row is locked, so that batches come one after another whatever the replica; offsets are
- * given out under that lock and seen by others only with the commit: no reader sees a gap that fills
+ * The row lock puts the batches of a room one after another, whatever the replica. Offsets are
+ * given out under that lock and become visible with the commit, so no reader sees a gap that fills
  * later.
  */
-
-import { ServiceError } from '../../errors.ts';
-import { formatCursor } from '../../room/cursor.ts';
+import { randomBytes } from 'node:crypto';
+import { EMPTY_EPOCH, formatCursor, toEpoch } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
 import { LF } from '../../room/text.ts';
 import type { Receipt } from '../store.ts';
-import { commit } from './commit.ts';
+import type { StoreMetrics } from '../store-metrics.ts';
+import { runTransaction } from './commit.ts';
 import type { Session } from './driver.ts';
-import type { Guesses } from './guesses.ts';
+import type { Pool } from './pool.ts';
 import type { RoomRow } from './room-rows.ts';
-import { type LineRow, toMessageRow, toRawRow, toRows } from './rows.ts';
-import { insertRows, lockRoom, moveEnd, storeAtOnce, toNextRow } from './write.ts';
+import { LINE_COLUMNS, type LineRow, toBytes, toMessageRow, toRawRow, toRows } from './rows.ts';
 
-/** What an append tells on its way. */
-export interface AppendEvents {
-  /** How long the room's row took to be had, in milliseconds; not told where it was there at once. */
-  readonly onLock: (waitMs: number) => void;
-  /** What the senders get if the commit that comes now succeeds. */
-  readonly onPrepared: (receipts: Receipt[]) => void;
-  /** How long the commit took, in milliseconds, with all that was sent together with it. */
-  readonly onCommit: (commitMs: number) => void;
-}
-
-/**
- * Stores a batch.
- *
- * @param session a writing one
- * @param guesses where rooms stand if nobody else wrote
- * @throws LostCommitError where it may be stored or not; anything else with nothing stored
- */
-export async function appendEntries(
-  session: Session,
-  room: string,
-  entries: readonly Entry[],
-  guesses: Guesses,
-  events: AppendEvents,
-): Promise<void> {
-  const prepare = async (row: RoomRow): Promise<Batch> => {
-    const batch = await toBatch(session, row, entries);
-    const { epoch } = batch.after;
-    const receipts = batch.lines.map(({ line, end }) => ({
-      line,
-      cursor: formatCursor(epoch, end),
-    }));
-    events.onPrepared(receipts);
-    return batch;
-  };
-  const last = guesses.take(room);
-  if (last?.isAlone) {
-    const { after, rows } = await prepare(last.row);
-    if (await storeAtOnce(session, last.row, after, rows, events.onCommit)) {
-      guesses.put(room, { row: after, isAlone: true });
-      return;
-    }
-  }
-  const begunMs = performance.now();
-  const row = await lockRoom(session, room);
-  events.onLock(performance.now() - begunMs);
-  const { after, rows } = await prepare(row);
-  await moveLocked(session, row, after);
-  await insertRows(session, after, rows);
-  await commit(session, after, events.onCommit);
-  guesses.put(room, { row: after, isAlone: row.commit_id === last?.row.commit_id });
-}
-
-/**
- * Adds bytes to a room as they are: the other half of a copy.
- *
- * @param session a writing one
- * @param offset how long the room is to be now; the room is made where it does not exist
- * @returns whether it was that long
- * @throws LostCommitError where it may be stored or not; anything else with nothing stored
- */
-export async function appendBytes(
-  session: Session,
-  room: string,
-  offset: number,
-  bytes: Buffer,
-): Promise<boolean> {
-  const row = await lockRoom(session, room);
-  if (row.size_bytes !== offset) {
-    await session.run('ROLLBACK');
-    return false;
-  }
-  const rows = toRows(bytes, offset, row.complete_bytes === offset);
-  const end = bytes.lastIndexOf(LF);
-  const completeBytes = end === -1 ? row.complete_bytes : offset + end + 1;
-  const after = await toNextRow(session, row, rows, completeBytes);
-  await moveLocked(session, row, after);
-  if (rows.length > 0) await insertRows(session, after, rows);
-  await commit(session, after, () => undefined);
-  return true;
-}
-
-async function moveLocked(session: Session, row: RoomRow, after: RoomRow): Promise<void> {
-  if (await moveEnd(session, row, after)) return;
-  throw new ServiceError('unavailable', "the database let go of the room's lock; try again");
-}
-
-/** A batch as it is to be stored. */
-interface Batch {
+/** What is added to a room. */
+interface Addition {
   readonly rows: readonly LineRow[];
-  readonly lines: readonly { readonly line: string; readonly end: number }[];
-  /** The room's row with it. */
-  readonly after: RoomRow;
+  /** The offset after the room's last complete line with them. */
+  readonly completeBytes: number;
 }
 
-async function toBatch(session: Session, row: RoomRow, entries: readonly Entry[]): Promise<Batch> {
+/** Adds to the rooms of one database. */
+export class Appender {
+  readonly #writers: Pool;
+  readonly #metrics: StoreMetrics;
+
+  /** @param writers connections that write */
+  constructor(writers: Pool, metrics: StoreMetrics) {
+    this.#writers = writers;
+    this.#metrics = metrics;
+  }
+
+  /**
+   * Stores a batch of messages.
+   *
+   * @returns one receipt for each, once they are durable
+   * @throws see {@link runTransaction}
+   */
+  async appendEntries(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+    let lines: Batch['lines'] = [];
+    const after = await this.#append(room, (row) => {
+      const batch = toBatch(row, entries);
+      lines = batch.lines;
+      return batch;
+    });
+    return lines.map(({ line, end }) => ({ line, cursor: formatCursor(after!.epoch, end) }));
+  }
+
+  /**
+   * Adds bytes to a room as they are; see {@link Archive.extend}.
+   *
+   * @throws see {@link runTransaction}
+   */
+  async appendBytes(room: string, offset: number, bytes: Buffer): Promise<boolean> {
+    const after = await this.#append(room, (row) => {
+      if (row.size_bytes !== offset) return undefined;
+      const end = bytes.lastIndexOf(LF);
+      return {
+        rows: toRows(bytes, offset, row.complete_bytes === offset),
+        completeBytes: end === -1 ? row.complete_bytes : offset + end + 1,
+      };
+    });
+    return after !== undefined;
+  }
+
+  /** Adds what `prepare` makes of the locked row, or rolls back if that is `undefined`. */
+  #append(
+    room: string,
+    prepare: (row: RoomRow) => Addition | undefined,
+  ): Promise<RoomRow | undefined> {
+    const { lockWaits, syncs } = this.#metrics;
+    const work = async (session: Session): Promise<RoomRow | undefined> => {
+      const beganMs = performance.now();
+      const before = await lockRoom(session, room);
+      lockWaits.observe((performance.now() - beganMs) / 1000);
+      const addition = prepare(before);
+      if (addition === undefined) return undefined;
+      const after = await toNextRow(session, before, addition);
+      await moveEnd(session, after);
+      await insertRows(session, after, addition.rows);
+      return after;
+    };
+    return runTransaction(this.#writers, work, syncs);
+  }
+}
+
+/** Locks a room's row until the transaction ends. Makes the row if it is missing. */
+async function lockRoom(session: Session, room: string): Promise<RoomRow> {
+  const sql = 'SELECT * FROM rooms WHERE name = ? FOR UPDATE';
+  const [row] = await session.run<RoomRow>(sql, [room]);
+  if (row !== undefined) return row;
+  await session.run(
+    `INSERT INTO rooms (name, birth_id, commit_id) VALUES (?, ?, 0)
+      ON DUPLICATE KEY UPDATE name = name`,
+    [room, toRandomId()],
+  );
+  const [made] = await session.run<RoomRow>(sql, [room]);
+  return made!;
+}
+
+interface Batch extends Addition {
+  readonly lines: readonly { readonly line: string; readonly end: number }[];
+}
+
+function toBatch(row: RoomRow, entries: readonly Entry[]): Batch {
   const time = formatTime(Date.now());
   const rows: LineRow[] = [];
   let offset = row.size_bytes;
-  // A hand-made last line without LF ends here; what is said now stands on a line of its own.
+  // A last line without LF was made by hand. It ends here, so that the message gets a line of its
+  // own.
   if (row.complete_bytes < offset) {
     offset += 1;
     rows.push(toRawRow(offset, Buffer.of(LF)));
@@ -127,5 +124,56 @@ async function toBatch(session: Session, row: RoomRow, entries: readonly Entry[]
     rows.push(toMessageRow(offset, time, entry));
     return { line, end: offset };
   });
-  return { rows, lines, after: await toNextRow(session, row, rows, offset) };
+  return { rows, lines, completeBytes: offset };
+}
+
+async function toNextRow(
+  session: Session,
+  row: RoomRow,
+  { rows, completeBytes }: Addition,
+): Promise<RoomRow> {
+  return {
+    ...row,
+    size_bytes: rows.at(-1)?.end_offset ?? row.size_bytes,
+    complete_bytes: completeBytes,
+    epoch: row.epoch === EMPTY_EPOCH ? await findEpoch(session, row, rows) : row.epoch,
+    commit_id: toRandomId(),
+  };
+}
+
+/** Computes the epoch of a room whose first line was incomplete so far, and therefore short. */
+async function findEpoch(
+  session: Session,
+  row: RoomRow,
+  rows: readonly LineRow[],
+): Promise<string> {
+  const old = await session.run<LineRow>(
+    `SELECT ${LINE_COLUMNS} FROM messages WHERE room = ? ORDER BY end_offset`,
+    [row.name],
+  );
+  return toEpoch(Buffer.concat([...old, ...rows].map(toBytes)));
+}
+
+async function moveEnd(session: Session, after: RoomRow): Promise<void> {
+  await session.run(
+    'UPDATE rooms SET size_bytes = ?, complete_bytes = ?, epoch = ?, commit_id = ? WHERE name = ?',
+    [after.size_bytes, after.complete_bytes, after.epoch, after.commit_id, after.name],
+  );
+}
+
+async function insertRows(
+  session: Session,
+  room: RoomRow,
+  rows: readonly LineRow[],
+): Promise<void> {
+  if (rows.length === 0) return;
+  const values = rows.map(({ end_offset, at, username, message, raw }) => [
+    ...[room.name, end_offset, at, username, message, raw, room.commit_id],
+  ]);
+  await session.run(`INSERT INTO messages (room, ${LINE_COLUMNS}, commit_id) VALUES ?`, [values]);
+}
+
+/** Returns a number that no other change has, small enough to be exact in a JavaScript number. */
+function toRandomId(): number {
+  return randomBytes(6).readUIntBE(0, 6) + 1;
 }

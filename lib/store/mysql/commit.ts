@@ -1,106 +1,92 @@
 /**
- * The commit, and what became of it where its answer was lost: the room's lock tells. Who has it knows
- * that no transaction on the room goes on, and then the change is there or never will be.
+ * Commits transactions, and finds out what became of a commit whose answer was lost.
+ *
+ * Such a commit is in doubt: the connection broke after it was sent. The room's row lock resolves
+ * it. Whoever holds that lock knows that no other transaction on the room is open, so the change is
+ * stored by then or never will be.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServiceError } from '../../errors.ts';
-import { isDatabaseError, type Session, StatementError } from './driver.ts';
+import type { Histogram } from '../../ops/metrics.ts';
+import { isDatabaseError, type Session } from './driver.ts';
 import type { Pool } from './pool.ts';
 import type { RoomRow } from './room-rows.ts';
 
-/** How long it is tried to find out what became of a commit. */
-const FIND_OUT_MS = 6000;
-const FIND_OUT_PAUSE_MS = 200;
+/** How long a commit in doubt may take to resolve, in milliseconds. */
+const RESOLVE_TIMEOUT_MS = 6000;
+const RESOLVE_PAUSE_MS = 200;
 
-/** The answer to a commit was lost. */
-export class LostCommitError extends Error {
-  /** The room's row with the change. */
-  readonly row: RoomRow;
+class InDoubtError extends Error {
+  readonly room: RoomRow;
 
-  /** @param cause what the driver said */
-  constructor(row: RoomRow, cause: unknown) {
+  constructor(room: RoomRow, cause: unknown) {
     super('the answer to a commit was lost', { cause });
-    this.name = 'LostCommitError';
-    this.row = row;
+    this.room = room;
   }
 }
 
 /**
- * Commits the open transaction.
+ * Runs a transaction on one room and commits it.
  *
- * @param row the room's row with what it changes
- * @param onCommit told how long it took, in milliseconds
- * @throws LostCommitError where it may be stored or not
+ * @param writers connections that write
+ * @param work runs the statements, perhaps several times; returns the room's row as it is after the
+ *   commit, or `undefined` to roll back
+ * @param commitSeconds observes the time of the commit
+ * @returns what the work returned, once it is durable
+ * @throws ServiceError `unavailable` with a text of its own if nobody can tell whether the change
+ *   is stored; after any other error it is not
  */
-export async function commit(
-  session: Session,
-  row: RoomRow,
-  onCommit: (commitMs: number) => void,
-): Promise<void> {
-  const begunMs = performance.now();
+export async function runTransaction(
+  writers: Pool,
+  work: (session: Session) => Promise<RoomRow | undefined>,
+  commitSeconds: Histogram,
+): Promise<RoomRow | undefined> {
+  try {
+    return await writers.use(async (session) => {
+      const room = await work(session);
+      if (room === undefined) await session.run('ROLLBACK');
+      else await commit(session, room, commitSeconds);
+      return room;
+    });
+  } catch (error) {
+    if (!(error instanceof InDoubtError)) throw error;
+    if (await resolveCommit(writers, error)) return error.room;
+    throw error.cause;
+  }
+}
+
+async function commit(session: Session, room: RoomRow, commitSeconds: Histogram): Promise<void> {
+  const beganMs = performance.now();
   try {
     await session.run('COMMIT');
   } catch (error) {
-    throw new LostCommitError(row, error);
+    throw new InDoubtError(room, error);
   }
-  onCommit(performance.now() - begunMs);
+  commitSeconds.observe((performance.now() - beganMs) / 1000);
 }
 
-/**
- * Runs statements and commits, sent at once.
- *
- * @param sql statements, of which COMMIT is the last
- * @param row the room's row with what they change
- * @param onCommit told how long all of it took, in milliseconds
- * @throws StatementError where one before the COMMIT failed: nothing is stored
- * @throws LostCommitError where it may be stored or not
- */
-export async function runAndCommit(
-  session: Session,
-  sql: readonly string[],
-  values: readonly unknown[],
-  row: RoomRow,
-  onCommit: (commitMs: number) => void,
-): Promise<void> {
-  const begunMs = performance.now();
-  try {
-    await session.runAll(sql.join('; '), values);
-  } catch (error) {
-    if (error instanceof StatementError && error.doneCount < sql.length - 1) throw error;
-    throw new LostCommitError(row, error);
-  }
-  onCommit(performance.now() - begunMs);
-}
-
-/**
- * Says what became of a commit whose answer was lost.
- *
- * @param writers connections that write
- * @returns whether the change is there
- * @throws ServiceError `unavailable`, with words of its own, where that can't be found out in time
- */
-export async function findOut(writers: Pool, lost: LostCommitError): Promise<boolean> {
-  const endMs = performance.now() + FIND_OUT_MS;
+async function resolveCommit(writers: Pool, { room, cause }: InDoubtError): Promise<boolean> {
+  const endMs = performance.now() + RESOLVE_TIMEOUT_MS;
   while (performance.now() < endMs) {
     try {
-      return await writers.use((session) => isCommitted(session, lost.row));
+      return await writers.use((session) => isCommitted(session, room));
     } catch (error) {
       if (!isDatabaseError(error) && !(error instanceof ServiceError)) throw error;
-      await sleep(FIND_OUT_PAUSE_MS);
+      await sleep(RESOLVE_PAUSE_MS);
     }
   }
   const text =
-    'the database went away while it stored this message, which may be there or not; look at the room before you send it again';
-  throw new ServiceError('unavailable', text, lost);
+    'the database failed while it stored this message, which may be there or not; ' +
+    'read the room before you send it again';
+  throw new ServiceError('unavailable', text, cause);
 }
 
-/** Says what became of a change: waits for its transaction, if that still goes on, and looks. */
-async function isCommitted(session: Session, row: RoomRow): Promise<boolean> {
-  await session.run('SELECT name FROM rooms WHERE name = ? FOR UPDATE', [row.name]);
+async function isCommitted(session: Session, room: RoomRow): Promise<boolean> {
+  await session.run('SELECT name FROM rooms WHERE name = ? FOR UPDATE', [room.name]);
   const [found] = await session.run<{ commit_id: number }>(
     'SELECT commit_id FROM messages WHERE room = ? AND end_offset = ?',
-    [row.name, row.size_bytes],
+    [room.name, room.size_bytes],
   );
   await session.run('ROLLBACK');
-  return found?.commit_id === row.commit_id;
+  return found?.commit_id === room.commit_id;
 }

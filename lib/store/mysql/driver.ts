@@ -1,28 +1,30 @@
 /**
- * The one file that knows the package `mysql2`, which is installed only where a database is used:
- * connections with the settings that the store's promises rest on.
+ * The one file that knows the package `mysql2`, which an operator installs only for a database. It
+ * opens connections with the session settings that the store's promises rest on.
  */
-import type { Connection as Core } from 'mysql2';
-import type { Connection } from 'mysql2/promise';
+import type { Connection as MysqlConnection } from 'mysql2/promise';
 import type { MysqlAddress } from '../../config/store-address.ts';
 import { toErrno } from '../../errors.ts';
 
-/** How long a connection may take to come up. */
-export const CONNECT_MS = 3000;
+/** How long opening a connection may take, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 3000;
 
-/** How long a statement may take. */
-export const STATEMENT_MS = 6000;
+/** How long the whole handshake may take, in milliseconds; mysql2 limits its first packet only. */
+const HANDSHAKE_TIMEOUT_MS = CONNECT_TIMEOUT_MS + 500;
 
-/** How long a statement waits for a room's row before its message is refused; for the server. */
+/** How long a statement may take, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 6000;
+
+/** How long the server lets a statement wait for a row lock, in seconds. */
 const LOCK_WAIT_SECONDS = 4;
 
 /**
- * How long the server keeps a writing session that says nothing: one that stands still in the middle
- * of a transaction holds nobody up for longer.
+ * How long the server keeps a writing session that sends nothing, in seconds. A replica that
+ * freezes in the middle of a transaction blocks a room for no longer than this.
  */
 const WRITER_IDLE_SECONDS = 3;
 
-/** A connection in use. */
+/** Runs statements on one connection. */
 export interface Session {
   /**
    * Runs one statement.
@@ -31,45 +33,22 @@ export interface Session {
    * @returns the rows of a SELECT
    */
   run<Row>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
-  /**
-   * Runs one statement that changes rows.
-   *
-   * @returns how many rows it found
-   */
-  change(sql: string, values: readonly unknown[]): Promise<number>;
-  /**
-   * Runs several statements, sent at once; the server stops at the first that fails.
-   *
-   * @throws StatementError where the server says which one failed; else what the driver says
-   */
-  runAll(sql: string, values: readonly unknown[]): Promise<void>;
 }
 
-/** The server refused one of several statements. */
-export class StatementError extends Error {
-  /** How many were done before it. */
-  readonly doneCount: number;
-  readonly code: string | undefined;
-
-  /** @param cause what the driver said */
-  constructor(doneCount: number, cause: Error) {
-    super(cause.message, { cause });
-    this.name = 'StatementError';
-    this.doneCount = doneCount;
-    this.code = toErrno(cause);
-  }
-}
-
-/** A connection of a pool. */
-export interface Link extends Session {
-  /** Closes it at once; an open transaction is rolled back. */
+/** An open connection. */
+export interface Connection extends Session {
+  /** Closes it at once. The server rolls an open transaction back. */
   destroy(): void;
 }
 
-/** Opens connections. */
-export type Connect = (onLost: () => void) => Promise<Link>;
+/**
+ * Opens a connection.
+ *
+ * @param onLost called when the connection breaks, also while nobody uses it
+ */
+export type Connect = (onLost: () => void) => Promise<Connection>;
 
-/** Whether a connection writes, in transactions, or only reads. */
+/** What connections are for: transactions that write, or single statements that read. */
 export type Purpose = 'read' | 'write';
 
 const SETTINGS: Record<Purpose, readonly string[]> = {
@@ -81,46 +60,37 @@ const SETTINGS: Record<Purpose, readonly string[]> = {
   ],
 };
 
-// Nothing is cut, rounded or replaced to make it fit, and a backslash escapes, as the driver assumes.
+// A value that does not fit is refused, and a backslash escapes, as mysql2 assumes.
 const SQL_MODE = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
 
-/** The package is not installed. Its message is one line that says how to install it. */
+/** The package is not installed. The message is one line that says how to install it. */
 export class MissingDriverError extends Error {}
 
 /**
  * Loads the package.
  *
- * @returns gives a function that opens connections, for each purpose
- * @throws MissingDriverError where it is not installed
+ * @returns a function from a purpose to what opens its connections
+ * @throws MissingDriverError if the package is not installed
  */
 export async function loadDriver(address: MysqlAddress): Promise<(purpose: Purpose) => Connect> {
   const { createConnection } = await importPackage();
   const options = {
     ...address,
     charset: 'utf8mb4',
-    connectTimeout: CONNECT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     enableKeepAlive: true,
     keepAliveInitialDelay: 10_000,
-    // Times are text, as the lines have them, whatever the zones of server and process.
+    // A time stays the text that a line has, whatever the time zones of server and process.
     dateStrings: true,
     supportBigNumbers: true,
     stringifyObjects: true,
   };
-  return (purpose) => async (onLost) => {
-    // Only what runAll sends has several.
-    const multipleStatements = purpose === 'write';
-    const connection = await createConnection({ ...options, multipleStatements });
-    connection.on('error', onLost);
-    const link = toLink(connection);
-    try {
-      const settings = [`sql_mode = '${SQL_MODE}'`, ...SETTINGS[purpose]];
-      await link.run(`SET SESSION ${settings.join(', ')}`);
-      await link.run('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
-      return link;
-    } catch (error) {
-      link.destroy();
-      throw error;
-    }
+  return (purpose) => (onLost) => {
+    const opening = createConnection(options).then(async (connection) => {
+      connection.on('error', onLost);
+      return prepare(toConnection(connection), purpose);
+    });
+    return withTimeout(opening);
   };
 }
 
@@ -135,39 +105,50 @@ async function importPackage(): Promise<typeof import('mysql2/promise')> {
   }
 }
 
-function toLink(connection: Connection): Link {
-  const query = async (sql: string, values: readonly unknown[]): Promise<unknown> => {
-    const [result] = await connection.query({ sql, timeout: STATEMENT_MS }, [...values]);
-    return result;
-  };
+function toConnection(connection: MysqlConnection): Connection {
   return {
-    run: async <Row>(sql: string, values: readonly unknown[] = []) =>
-      (await query(sql, values)) as Row[],
-    change: async (sql, values) =>
-      ((await query(sql, values)) as { affectedRows: number }).affectedRows,
-    runAll: (sql, values) => runAll(connection, sql, values),
+    run: async <Row>(sql: string, values: readonly unknown[] = []) => {
+      const options = { sql, timeout: STATEMENT_TIMEOUT_MS };
+      const [rows] = await connection.query(options, [...values]).catch(rethrowWithCode);
+      return rows as Row[];
+    },
     destroy: () => connection.destroy(),
   };
 }
 
-/** The driver tells of every result as it comes, but not in what it throws. */
-function runAll(connection: Connection, sql: string, values: readonly unknown[]): Promise<void> {
-  const { connection: core } = connection as unknown as { readonly connection: Core };
+/** On a connection that broke before, mysql2 fails a statement with an error that has no code. */
+function rethrowWithCode(error: Error & { readonly fatal?: boolean }): never {
+  const isCodeless = error.fatal && toErrno(error) === undefined;
+  throw isCodeless ? Object.assign(error, { code: 'PROTOCOL_CONNECTION_LOST' }) : error;
+}
+
+async function prepare(connection: Connection, purpose: Purpose): Promise<Connection> {
+  try {
+    const settings = [`sql_mode = '${SQL_MODE}'`, ...SETTINGS[purpose]];
+    await connection.run(`SET SESSION ${settings.join(', ')}`);
+    await connection.run('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+    return connection;
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+}
+
+/** A server that is frozen accepts a connection and may send a first packet, but no second. */
+function withTimeout(opening: Promise<Connection>): Promise<Connection> {
   return new Promise((resolve, reject) => {
-    let doneCount = 0;
-    const options = { sql, values: [...values], timeout: STATEMENT_MS };
-    const query = core.query(options, (error) => {
-      if (error === null) resolve();
-      else reject(error.sqlState === undefined ? error : new StatementError(doneCount, error));
-    });
-    query.on('result', () => {
-      doneCount += 1;
-    });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      reject(Object.assign(new Error('the database does not answer'), { code: 'ETIMEDOUT' }));
+    }, HANDSHAKE_TIMEOUT_MS);
+    opening.then(resolve, reject).finally(() => clearTimeout(timer));
+    opening.then((connection) => isLate && connection.destroy()).catch(() => undefined);
   });
 }
 
 // What a server or the network says when a connection ended, before anything was committed.
-const LOST = new Set([
+const CONNECTION_LOST = new Set([
   'PROTOCOL_CONNECTION_LOST',
   'ECONNRESET',
   'EPIPE',
@@ -175,13 +156,13 @@ const LOST = new Set([
   'ER_CON_COUNT_ERROR',
 ]);
 
-/** Whether a failure was one of this connection or transaction alone: another try is worth it. */
-export function isPassing(error: unknown): boolean {
+/** Tells whether this connection or transaction alone failed, so that another may succeed. */
+export function isTransient(error: unknown): boolean {
   const code = toErrno(error) ?? '';
-  return LOST.has(code) || code === 'ER_LOCK_DEADLOCK';
+  return CONNECTION_LOST.has(code) || code === 'ER_LOCK_DEADLOCK';
 }
 
-/** Whether a failure came from the database or the way to it, and not from a fault in this code. */
+/** Tells whether the database or the network failed. Everything else is a bug of this program. */
 export function isDatabaseError(error: unknown): boolean {
   const code = toErrno(error);
   return code !== undefined && (!code.startsWith('ERR_') || code.startsWith('ERR_SSL'));

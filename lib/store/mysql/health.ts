@@ -1,47 +1,49 @@
-/** Whether the database is there and its tables are made; its failures as refusals and log lines. */
+/** Makes the tables before the first work, and turns the database's failures into refusals. */
 import { ServiceError } from '../../errors.ts';
 import type { Log } from '../../ops/log.ts';
+import { Outage } from '../outage.ts';
 import { isDatabaseError } from './driver.ts';
 import type { Pool } from './pool.ts';
 import { findWeakSettings, prepareTables } from './schema.ts';
 
-/** The state of one database, as far as this process has seen it. */
+/** The health of one database, as far as this process has seen it. */
 export class Health {
   readonly #readers: Pool;
   readonly #log: Log;
+  readonly #outage: Outage;
   readonly #onFailure: () => void;
   #prepared: Promise<void> | undefined;
-  #isAway = false;
 
   /**
    * @param readers connections that read
-   * @param onFailure told of each failure
+   * @param onFailure called at each failure of the database
    */
   constructor(readers: Pool, log: Log, onFailure: () => void) {
     this.#readers = readers;
     this.#log = log;
+    this.#outage = new Outage(log, 'the database');
     this.#onFailure = onFailure;
   }
 
   /**
-   * Does a piece of work, once the tables are made.
+   * Runs work on the database, once the tables are made.
    *
-   * @throws ServiceError `unavailable` where the database failed
+   * @throws ServiceError `unavailable` if the database failed
    */
-  async guard<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
     try {
       this.#prepared ??= this.#prepare();
       await this.#prepared;
       const result = await work();
-      this.#noteBack();
+      this.#outage.noteSuccess();
       return result;
     } catch (error) {
       throw this.#toServiceError(error);
     }
   }
 
-  /** Hands chunks on; a failure between them is a refusal as well. */
-  async *guardChunks(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  /** Passes chunks on. A failure between two of them is a refusal, too. */
+  async *pass(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
     try {
       yield* chunks;
     } catch (error) {
@@ -49,24 +51,16 @@ export class Health {
     }
   }
 
-  /** Logs that the database failed: one line when it goes, not one for each request. */
-  noteAway(error: unknown): void {
-    this.#onFailure();
-    // What comes back may be another server, or an empty database: it is looked at as at the start.
-    this.#prepared = undefined;
-    if (!this.#isAway) this.#log.error('the database failed', { error });
-    this.#isAway = true;
-  }
-
-  #noteBack(): void {
-    if (this.#isAway) this.#log.info('the database answers again');
-    this.#isAway = false;
-  }
-
   #toServiceError(error: unknown): unknown {
-    if (error instanceof ServiceError || !isDatabaseError(error)) return error;
-    this.noteAway(error);
-    return toAwayError(error);
+    const cause = error instanceof ServiceError ? error.cause : error;
+    if (!isDatabaseError(cause)) return error;
+    this.#onFailure();
+    this.#outage.noteFailure(cause);
+    // What answers next may be another server or an empty database.
+    this.#prepared = undefined;
+    if (error instanceof ServiceError) return error;
+    const text = "the database can't do this now; try again in a moment";
+    return new ServiceError('unavailable', text, error);
   }
 
   async #prepare(): Promise<void> {
@@ -78,10 +72,4 @@ export class Health {
       throw error;
     }
   }
-}
-
-/** The refusal of a message or a request that the database did not take. */
-export function toAwayError(cause: unknown): ServiceError {
-  const text = "the database can't do this now; try again in a moment";
-  return new ServiceError('unavailable', text, cause);
 }

@@ -1,26 +1,40 @@
-/** The database store: the same promises as the folder's, kept by MySQL or MariaDB. */
-
+/**
+ * Rooms in MySQL or MariaDB, behind the same interface as the folder store.
+ *
+ * This folder promises what `store.ts` says, by these means:
+ *
+ * - One transaction stores a batch (`append.ts`). It holds the room's row lock, so the batches of
+ *   all replicas follow one another, and lines and their offsets become visible together.
+ * - Transactions are READ COMMITTED, which locks rows, not the gaps between them. Otherwise two
+ *   replicas that make new rooms at once would deadlock.
+ * - If the answer to a COMMIT is lost, the row lock tells what became of it (`commit.ts`). If
+ *   nobody can tell, the refusal says that the message may be there.
+ * - A connection has a limit in everything that it waits for (`driver.ts`, `pool.ts`), so a
+ *   database that is away or frozen makes requests fail in time. The store works again by itself.
+ *
+ * It leaves to the server's settings that a commit is on disk before others see it; `schema.ts`
+ * finds settings that promise less.
+ */
 import { type MysqlAddress, showMysqlAddress } from '../../config/store-address.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import type { Archive } from '../archive.ts';
 import { GroupCommit } from '../group-commit.ts';
+import { Readiness } from '../readiness.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
 import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
-import { appendBytes, appendEntries } from './append.ts';
-import { findOut, LostCommitError } from './commit.ts';
-import { loadDriver, type Session } from './driver.ts';
-import { Guesses } from './guesses.ts';
-import { Health, toAwayError } from './health.ts';
+import { Appender } from './append.ts';
+import { loadDriver, type Purpose } from './driver.ts';
+import { Health } from './health.ts';
 import { Pool } from './pool.ts';
 import { Snapshots } from './snapshot.ts';
 import { Watches } from './watch.ts';
 
-/** How many connections one process has at most, for each purpose. */
-const LIMITS = { read: 6, write: 8 } as const;
+/** How many connections one process opens at most, for each purpose. */
+const MAX_CONNECTIONS = { read: 6, write: 8 } as const;
 
-/** How long an idle connection is kept; a writer's is closed before the server does it. */
+/** How long an idle connection stays open, in milliseconds; shorter than the server keeps it. */
 const IDLE_MS = { read: 30_000, write: 1500 } as const;
 
 /** What a database store is made of. */
@@ -33,53 +47,60 @@ export interface MysqlStoreOptions {
 /** Rooms in a database that any number of processes share. */
 export class MysqlStore implements Store, Archive {
   readonly description: string;
-  readonly #health: Health;
   readonly #readers: Pool;
   readonly #writers: Pool;
-  readonly #views: Snapshots;
-  readonly #queue: GroupCommit;
-  readonly #guesses = new Guesses();
-  readonly #count: StoreMetrics;
-  readonly #watches = new Watches((rooms) => this.#health.guard(() => this.#views.etags(rooms)));
+  readonly #metrics: StoreMetrics;
+  readonly #health: Health;
+  readonly #snapshots: Snapshots;
+  readonly #appender: Appender;
+  readonly #groupCommit = new GroupCommit((room, entries) => this.#storeBatch(room, entries));
+  readonly #watches = new Watches((rooms) =>
+    this.#health.run(() => this.#snapshots.findEtags(rooms)),
+  );
+  readonly #readiness = new Readiness(() => this.#probe());
 
   /**
-   * Opens a database. It may be away: then the store refuses, and works once it is there.
+   * Opens a database. If it is away, the store refuses everything until it is there.
    *
-   * @throws MissingDriverError where the package for it is not installed
+   * @throws MissingDriverError if the package for it is not installed
    */
   static async open(options: MysqlStoreOptions): Promise<MysqlStore> {
     const toConnect = await loadDriver(options.address);
-    const pools = (['read', 'write'] as const).map(
-      (purpose) =>
-        new Pool({ connect: toConnect(purpose), limit: LIMITS[purpose], idleMs: IDLE_MS[purpose] }),
-    );
-    return new MysqlStore(options, pools[0]!, pools[1]!);
+    const openPool = (purpose: Purpose): Pool =>
+      new Pool({
+        connect: toConnect(purpose),
+        limit: MAX_CONNECTIONS[purpose],
+        idleMs: IDLE_MS[purpose],
+      });
+    return new MysqlStore(options, openPool('read'), openPool('write'));
   }
 
   private constructor(options: MysqlStoreOptions, readers: Pool, writers: Pool) {
     this.description = showMysqlAddress(options.address);
     this.#readers = readers;
     this.#writers = writers;
-    this.#views = new Snapshots(readers);
-    this.#queue = new GroupCommit((room, entries) => this.#commit(room, entries));
-    this.#count = createStoreMetrics(options.registry);
-    const { errors } = this.#count;
-    this.#health = new Health(readers, options.log, () => errors.add());
-    // The tables are made at once, so that the first message does not wait for them.
-    void this.#health.guard(async () => undefined).catch(() => undefined);
+    this.#metrics = createStoreMetrics(options.registry);
+    this.#snapshots = new Snapshots(readers);
+    this.#appender = new Appender(writers, this.#metrics);
+    this.#health = new Health(readers, options.log, () => {
+      this.#metrics.errors.add();
+      this.#readiness.noteFailure();
+    });
+    // Make the tables now, so that the first message does not wait for them. A failure is logged.
+    void this.#health.run(async () => undefined).catch(() => undefined);
   }
 
   append(room: string, entry: Entry): Promise<Receipt> {
-    return this.#queue.append(room, entry);
+    return this.#groupCommit.append(room, entry);
   }
 
   etag(room: string): Promise<string> {
-    return this.#health.guard(() => this.#views.etag(room));
+    return this.#health.run(() => this.#snapshots.findEtag(room));
   }
 
   async snapshot(room: string): Promise<Snapshot> {
-    const view = await this.#health.guard(() => this.#views.snapshot(room));
-    return { ...view, read: (from, to) => this.#health.guardChunks(view.read(from, to)) };
+    const snapshot = await this.#health.run(() => this.#snapshots.take(room));
+    return { ...snapshot, read: (from, to) => this.#health.pass(snapshot.read(from, to)) };
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
@@ -87,7 +108,43 @@ export class MysqlStore implements Store, Archive {
   }
 
   check(): Promise<void> {
-    return this.#health.guard(() =>
+    return this.#readiness.check();
+  }
+
+  async listRooms(): Promise<{ room: string; sizeBytes: number }[]> {
+    const sql = 'SELECT name AS room, size_bytes AS sizeBytes FROM rooms ORDER BY name';
+    return this.#health.run(() =>
+      this.#readers.use((session) => session.run<{ room: string; sizeBytes: number }>(sql)),
+    );
+  }
+
+  async extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
+    const isExtended = await this.#health.run(() =>
+      this.#appender.appendBytes(room, offset, bytes),
+    );
+    if (isExtended) this.#watches.notify(room);
+    return isExtended;
+  }
+
+  async close(): Promise<void> {
+    await this.#groupCommit.idle();
+    this.#writers.close();
+    this.#readers.close();
+  }
+
+  async #storeBatch(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+    const receipts = await this.#health.run(() => this.#appender.appendEntries(room, entries));
+    this.#readiness.noteWrite();
+    this.#watches.notify(room);
+    const { batches, messages, bytes } = this.#metrics;
+    batches.observe(receipts.length);
+    messages.add(receipts.length);
+    bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+    return receipts;
+  }
+
+  #probe(): Promise<void> {
+    return this.#health.run(() =>
       this.#writers.use(async (session) => {
         await session.run(
           'INSERT INTO chat_ready (id, at) VALUES (1, NOW(6)) ON DUPLICATE KEY UPDATE at = NOW(6)',
@@ -95,64 +152,5 @@ export class MysqlStore implements Store, Archive {
         await session.run('COMMIT');
       }),
     );
-  }
-
-  /** All rooms with their lengths. */
-  async listRooms(): Promise<{ room: string; sizeBytes: number }[]> {
-    const sql = 'SELECT name AS room, size_bytes AS sizeBytes FROM rooms ORDER BY name';
-    return this.#health.guard(() =>
-      this.#readers.use((session) => session.run<{ room: string; sizeBytes: number }>(sql)),
-    );
-  }
-
-  /**
-   * Adds bytes to a room as they are.
-   *
-   * @returns whether the room was `offset` bytes long; if not, nothing is added
-   */
-  async extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
-    const isExtended = await this.#health.guard(() =>
-      this.#writers.use((session) => appendBytes(session, room, offset, bytes)),
-    );
-    if (isExtended) this.#watches.notify(room);
-    return isExtended;
-  }
-
-  async close(): Promise<void> {
-    await this.#queue.idle();
-    this.#writers.close();
-    this.#readers.close();
-  }
-
-  #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
-    return this.#health.guard(async () => {
-      const receipts = await this.#tryCommit(room, entries);
-      this.#watches.notify(room);
-      this.#count.batches.observe(receipts.length);
-      this.#count.messages.add(receipts.length);
-      this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
-      return receipts;
-    });
-  }
-
-  async #tryCommit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
-    let prepared: Receipt[] = [];
-    const { lockWaits, syncs } = this.#count;
-    const work = (session: Session): Promise<void> =>
-      appendEntries(session, room, entries, this.#guesses, {
-        onLock: (waitMs) => lockWaits.observe(waitMs / 1000),
-        onPrepared: (receipts) => {
-          prepared = receipts;
-        },
-        onCommit: (commitMs) => syncs.observe(commitMs / 1000),
-      });
-    try {
-      await this.#writers.use(work);
-    } catch (error) {
-      if (!(error instanceof LostCommitError)) throw error;
-      this.#health.noteAway(error);
-      if (!(await findOut(this.#writers, error))) throw toAwayError(error);
-    }
-    return prepared;
   }
 }

@@ -1,36 +1,37 @@
-/** A few connections for many users, bounded in number, waiting and time. */
+/** A pool of connections, bounded in connections, in waiting callers and in time. */
 import { ServiceError } from '../../errors.ts';
-import { CONNECT_MS, type Connect, isPassing, type Link, type Session } from './driver.ts';
+import { type Connect, type Connection, isTransient, type Session } from './driver.ts';
 
-/** How long a user waits for a connection. */
-const WAIT_MS = 4000;
+/** How long a caller waits for a connection, in milliseconds. */
+const ACQUIRE_TIMEOUT_MS = 4000;
 
-/** How many users wait at one time. */
+/** How many callers may wait at one time. */
 const MAX_WAITING = 20_000;
 
-/** How often a piece of work is begun again after a passing failure. */
+/** How often work is repeated after a transient failure. */
 const MAX_RETRIES = 3;
 
-/** How often idle connections are looked at. */
+/** How often connections that were idle for too long are closed, in milliseconds. */
 const SWEEP_MS = 500;
 
 /** How a pool is bounded. */
 export interface PoolOptions {
   readonly connect: Connect;
-  /** How many connections there are at most. */
+  /** How many connections are open at most. */
   readonly limit: number;
-  /** How long a connection stays open that nobody uses; shorter than the server keeps it. */
+  /** How long an idle connection stays open, in milliseconds; shorter than the server keeps it. */
   readonly idleMs: number;
 }
 
-interface Subscriber {
-  link: Link | undefined;
-  isLost: boolean;
+/** Room for one connection, which its first user opens. */
+interface Slot {
+  connection: Connection | undefined;
+  isBroken: boolean;
   idleSinceMs: number;
 }
 
-interface Waiting {
-  readonly resolve: (place: Subscriber) => void;
+interface Waiter {
+  readonly resolve: (slot: Slot) => void;
   readonly reject: (error: unknown) => void;
   readonly timer: NodeJS.Timeout;
 }
@@ -38,10 +39,11 @@ interface Waiting {
 /** The pool. A connection on which anything failed is closed and not used again. */
 export class Pool {
   readonly #options: PoolOptions;
-  readonly #idle: Subscriber[] = [];
-  readonly #waiting = new Set<Waiting>();
+  readonly #idle: Slot[] = [];
+  readonly #waiting = new Set<Waiter>();
   readonly #sweep: NodeJS.Timeout;
-  #used = 0;
+  #usedCount = 0;
+  #isClosed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -49,106 +51,110 @@ export class Pool {
   }
 
   /**
-   * Does a piece of work on one connection; from its beginning again, on another, where the
-   * connection was lost or the transaction was a deadlock's victim.
+   * Runs work on one connection. After a lost connection or a deadlock it runs again from its
+   * beginning, on another connection.
    *
-   * @param work must not have committed anything when it rejects
-   * @throws ServiceError `busy` where no connection came free in time; what the work rejects with
+   * @param work must not have committed anything if it rejects with the driver's error
+   * @throws ServiceError `busy` if no connection comes free in time, `unavailable` if the pool is
+   *   closed; whatever the work rejects with
    */
   async use<T>(work: (session: Session) => Promise<T>): Promise<T> {
     for (let retries = 0; ; retries += 1) {
       try {
         return await this.#useOnce(work);
       } catch (error) {
-        if (retries === MAX_RETRIES || !isPassing(error)) throw error;
+        if (retries === MAX_RETRIES || !isTransient(error)) throw error;
       }
     }
   }
 
-  /** Closes the connections that nobody uses, and the others when they come back. */
+  /** Refuses new work, closes idle connections now and those in use when their work ends. */
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#sweep);
-    for (const place of this.#idle.splice(0)) place.link?.destroy();
+    for (const slot of this.#idle.splice(0)) slot.connection?.destroy();
+    for (const waiter of this.#waiting) this.#takeWaiter(waiter).reject(toClosedError());
   }
 
   async #useOnce<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    const place = await this.#take();
+    const slot = await this.#acquire();
     try {
-      place.link ??= await this.#connect(place);
-      const result = await work(place.link);
-      this.#giveBack(place);
-      return result;
+      slot.connection ??= await this.#options.connect(() => {
+        slot.isBroken = true;
+      });
+      return await work(slot.connection);
     } catch (error) {
-      place.isLost = true;
-      this.#giveBack(place);
+      slot.isBroken = true;
       throw error;
+    } finally {
+      this.#release(slot);
     }
   }
 
-  #connect(place: Subscriber): Promise<Link> {
-    const connecting = this.#options.connect(() => {
-      place.isLost = true;
-    });
-    // The driver's own limit ends with the first packet: a server that stands still sends no second.
+  async #acquire(): Promise<Slot> {
+    if (this.#isClosed) throw toClosedError();
+    // The connection used last comes first, so that the others grow old and are closed.
+    let slot = this.#idle.pop();
+    while (slot?.isBroken) {
+      slot.connection?.destroy();
+      slot = this.#idle.pop();
+    }
+    if (slot === undefined && this.#usedCount >= this.#options.limit) return this.#waitForSlot();
+    this.#usedCount += 1;
+    return slot ?? toEmptySlot();
+  }
+
+  async #waitForSlot(): Promise<Slot> {
+    if (this.#waiting.size >= MAX_WAITING) throw toBusyError();
     return new Promise((resolve, reject) => {
-      const fail = (): void => reject(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' }));
-      const timer = setTimeout(fail, CONNECT_MS + 500);
-      connecting.then(resolve, reject).finally(() => clearTimeout(timer));
-      connecting.then((link) => place.isLost && link.destroy()).catch(() => undefined);
+      const timer = setTimeout(
+        () => this.#takeWaiter(waiter).reject(toBusyError()),
+        ACQUIRE_TIMEOUT_MS,
+      );
+      const waiter: Waiter = { resolve, reject, timer };
+      this.#waiting.add(waiter);
     });
   }
 
-  #take(): Promise<Subscriber> {
-    // The last one used comes first, so that the others get old and are closed.
-    for (let place = this.#idle.pop(); place !== undefined; place = this.#idle.pop()) {
-      if (!place.isLost) {
-        this.#used += 1;
-        return Promise.resolve(place);
-      }
-      place.link?.destroy();
-    }
-    if (this.#used < this.#options.limit) {
-      this.#used += 1;
-      return Promise.resolve({ link: undefined, isLost: false, idleSinceMs: 0 });
-    }
-    if (this.#waiting.size >= MAX_WAITING) return Promise.reject(toBusyError());
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#waiting.delete(waiting);
-        reject(toBusyError());
-      }, WAIT_MS);
-      const waiting: Waiting = { resolve, reject, timer };
-      this.#waiting.add(waiting);
-    });
+  #takeWaiter(waiter: Waiter): Waiter {
+    this.#waiting.delete(waiter);
+    clearTimeout(waiter.timer);
+    return waiter;
   }
 
-  #giveBack(place: Subscriber): void {
-    const next = place.isLost
-      ? { link: undefined, isLost: false, idleSinceMs: 0 }
-      : Object.assign(place, { idleSinceMs: performance.now() });
-    if (place.isLost) place.link?.destroy();
-    const [waiting] = this.#waiting;
-    if (waiting !== undefined) {
-      this.#waiting.delete(waiting);
-      clearTimeout(waiting.timer);
-      waiting.resolve(next);
+  #release(slot: Slot): void {
+    if (slot.isBroken || this.#isClosed) slot.connection?.destroy();
+    const next = slot.isBroken ? toEmptySlot() : slot;
+    const [waiter] = this.#waiting;
+    if (waiter !== undefined) {
+      this.#takeWaiter(waiter).resolve(next);
       return;
     }
-    this.#used -= 1;
-    if (next.link !== undefined) this.#idle.push(next);
+    this.#usedCount -= 1;
+    if (next.connection === undefined || this.#isClosed) return;
+    next.idleSinceMs = performance.now();
+    this.#idle.push(next);
   }
 
   #closeIdle(): void {
     const oldestMs = performance.now() - this.#options.idleMs;
     while (this.#idle.length > 0) {
       const [oldest] = this.#idle;
-      if (!oldest!.isLost && oldest!.idleSinceMs > oldestMs) return;
+      if (!oldest!.isBroken && oldest!.idleSinceMs > oldestMs) return;
       this.#idle.shift();
-      oldest!.link?.destroy();
+      oldest!.connection?.destroy();
     }
   }
 }
 
+function toEmptySlot(): Slot {
+  return { connection: undefined, isBroken: false, idleSinceMs: 0 };
+}
+
 function toBusyError(): ServiceError {
   return new ServiceError('busy', 'the database has too much to do; try again in a moment');
+}
+
+function toClosedError(): ServiceError {
+  return new ServiceError('unavailable', 'this server is shutting down; try again in a moment');
 }

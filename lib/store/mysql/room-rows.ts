@@ -1,10 +1,11 @@
-/** The rooms' rows, which say how long each room is and change with every change. */
+/** Reads the rows of `rooms`, which tell each room's length and change with every change to it. */
+import { setImmediate as nextTick } from 'node:timers/promises';
 import type { Pool } from './pool.ts';
 
 /** How many rooms one statement asks for. */
 const MAX_NAMES = 500;
 
-/** A row of `rooms`. */
+/** A row of `rooms`; `schema.ts` describes the columns. */
 export interface RoomRow {
   readonly name: string;
   readonly size_bytes: number;
@@ -14,52 +15,44 @@ export interface RoomRow {
   readonly commit_id: number;
 }
 
-interface Asking {
-  readonly resolve: (row: RoomRow | undefined) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Reads the rooms' rows. */
 export class RoomRows {
-  readonly #pool: Pool;
-  #asking = new Map<string, Asking[]>();
+  readonly #readers: Pool;
+  #names = new Set<string>();
+  #batch: Promise<Map<string, RoomRow>> | undefined;
 
-  /** @param pool connections that read */
-  constructor(pool: Pool) {
-    this.#pool = pool;
+  /** @param readers connections that read */
+  constructor(readers: Pool) {
+    this.#readers = readers;
   }
 
-  /** All that ask in one turn are answered by one statement, which begins after they asked. */
-  ask(room: string): Promise<RoomRow | undefined> {
-    return new Promise((resolve, reject) => {
-      if (this.#asking.size === 0) setImmediate(() => this.#answer());
-      const asking = this.#asking.get(room);
-      if (asking === undefined) this.#asking.set(room, [{ resolve, reject }]);
-      else asking.push({ resolve, reject });
-    });
+  /**
+   * Returns a room's row, or `undefined` if there is no such room. All calls of one tick share one
+   * statement, which begins after they were made.
+   */
+  async find(room: string): Promise<RoomRow | undefined> {
+    this.#names.add(room);
+    this.#batch ??= this.#findBatch();
+    return (await this.#batch).get(room);
   }
 
-  #answer(): void {
-    const all = [...this.#asking];
-    this.#asking = new Map();
-    for (let from = 0; from < all.length; from += MAX_NAMES) {
-      const some = all.slice(from, from + MAX_NAMES);
-      this.select(some.map(([room]) => room)).then(
-        (rows) => {
-          for (const [room, asking] of some)
-            for (const { resolve } of asking) resolve(rows.get(room));
-        },
-        (error) => {
-          for (const [, asking] of some) for (const { reject } of asking) reject(error);
-        },
-      );
+  /** Returns the rows of many rooms by name, with one statement for every 500 of them. */
+  async findAll(rooms: readonly string[]): Promise<Map<string, RoomRow>> {
+    const found = new Map<string, RoomRow>();
+    for (let from = 0; from < rooms.length; from += MAX_NAMES) {
+      const names = rooms.slice(from, from + MAX_NAMES);
+      const sql = 'SELECT * FROM rooms WHERE name IN (?)';
+      const rows = await this.#readers.use((session) => session.run<RoomRow>(sql, [names]));
+      for (const row of rows) found.set(row.name, row);
     }
+    return found;
   }
 
-  /** Gives the rows of these rooms, by name. */
-  async select(rooms: readonly string[]): Promise<Map<string, RoomRow>> {
-    const sql = 'SELECT * FROM rooms WHERE name IN (?)';
-    const rows = await this.#pool.use((session) => session.run<RoomRow>(sql, [rooms]));
-    return new Map(rows.map((row) => [row.name, row]));
+  async #findBatch(): Promise<Map<string, RoomRow>> {
+    await nextTick();
+    const names = [...this.#names];
+    this.#names = new Set();
+    this.#batch = undefined;
+    return this.findAll(names);
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Lines as rows: a message has its time, username and message in columns; bytes that were never a
- * message, or would not come back the same from columns, are kept as they are.
+ * Converts lines to rows and back. A message has its time, username and message in columns. Bytes
+ * that were never a message, or that the columns would not give back exactly, are stored as they
+ * are.
  */
 
 import { type Entry, formatLine, parseLine } from '../../room/message.ts';
 import { LF } from '../../room/text.ts';
 
-/** The most bytes that one row holds; longer lines take several. */
+/** How much one row holds, in bytes. A longer line takes several rows. */
 export const MAX_ROW_BYTES = 65_535;
 
-/** A row of `messages`, without its room. */
+/** A row of `messages` without its room; `schema.ts` describes the columns. */
 export interface LineRow {
   readonly end_offset: number;
   readonly at: string | null;
@@ -21,12 +22,12 @@ export interface LineRow {
 /** The columns of {@link LineRow}, in this order. */
 export const LINE_COLUMNS = 'end_offset, at, username, message, raw';
 
-/** Gives the row of a message. */
+/** Returns the row of a message. */
 export function toMessageRow(endOffset: number, time: string, entry: Entry): LineRow {
   return { end_offset: endOffset, at: time, ...entry, raw: null };
 }
 
-/** Gives the row of bytes that are kept as they are. */
+/** Returns the row of bytes that are stored as they are. */
 export function toRawRow(endOffset: number, raw: Buffer): LineRow {
   return { end_offset: endOffset, at: null, username: null, message: null, raw };
 }
@@ -34,9 +35,9 @@ export function toRawRow(endOffset: number, raw: Buffer): LineRow {
 /**
  * Splits bytes into rows.
  *
- * @param bytes where they begin need not be the start of a line
+ * @param bytes may begin and end in the middle of a line
  * @param offset where they begin in the room
- * @param isLineStart whether that is the start of a line
+ * @param isLineStart whether a line begins there
  */
 export function toRows(bytes: Buffer, offset: number, isLineStart: boolean): LineRow[] {
   const rows: LineRow[] = [];
@@ -54,17 +55,17 @@ export function toRows(bytes: Buffer, offset: number, isLineStart: boolean): Lin
   return rows;
 }
 
-/** Gives back the bytes of a row. */
+/** Returns the bytes of a row, as they were stored. */
 export function toBytes({ at, username, message, raw }: LineRow): Buffer {
   if (raw !== null) return raw;
   return Buffer.from(formatLine(at!, { username: username!, message: message! }), 'utf8');
 }
 
-/** @returns `undefined` for a line that the columns would not give back byte for byte */
+/** Returns `undefined` for a line that the columns would not give back byte for byte. */
 function tryMessageRow(line: Buffer, endOffset: number): LineRow | undefined {
   if (line.length > MAX_ROW_BYTES || line[line.length - 1] !== LF) return undefined;
   const parsed = parseLine(line.toString('utf8'));
-  if (parsed === undefined || !isTime(parsed.time)) return undefined;
+  if (parsed === undefined || !isDatetime(parsed.time)) return undefined;
   const { time, username, message } = parsed;
   const row = toMessageRow(endOffset, time, { username, message });
   return toBytes(row).equals(line) ? row : undefined;
@@ -77,8 +78,8 @@ function pushRawRows(rows: LineRow[], line: Buffer, offset: number): void {
   }
 }
 
-/** Whether a DATETIME takes it: a day that was, in the years 1000 to 9999. */
-function isTime(text: string): boolean {
+/** Tells whether DATETIME takes a time: on a day of the calendar, in the years 1000 to 9999. */
+function isDatetime(text: string): boolean {
   const date = new Date(`${text.replace(' ', 'T')}Z`);
   if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1000) return false;
   return date.toISOString().startsWith(text.replace(' ', 'T'));

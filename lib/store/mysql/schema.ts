@@ -1,9 +1,10 @@
 /**
- * The tables: made at start by whichever process comes first, with a version.
+ * The tables and their version. Whichever process comes first makes them.
  *
- *     rooms     one row a room: how long it is, and a number that changes with every change
- *     messages  one row a line, in the room's order by primary key (room, end_offset)
- *     chat_schema, chat_ready   the version of the tables; a row that `/-/ready` writes to
+ *     rooms        one row a room: its length, and a number that changes with every change
+ *     messages     one row a line, in the room's order by primary key (room, end_offset)
+ *     chat_schema  the version of the tables
+ *     chat_ready   the row that a probe writes
  */
 import { ServiceError } from '../../errors.ts';
 import type { Session } from './driver.ts';
@@ -11,14 +12,15 @@ import type { Session } from './driver.ts';
 /** The version of the tables that this code works with. */
 export const SCHEMA_VERSION = 1;
 
-/** How long one process waits for another that makes the tables, in seconds. */
+/** How long a process waits while another one makes the tables, in seconds. */
 const LOCK_SECONDS = 5;
 
 /**
- * Makes the tables where they are missing.
+ * Makes the tables if they are missing.
  *
- * @param session one with `autocommit = 1`
- * @throws ServiceError `unavailable` where a newer version of this program made them
+ * @param session must have `autocommit = 1`
+ * @throws ServiceError `unavailable` if a newer version of this program made them, or if another
+ *   process is making them
  */
 export async function prepareTables(session: Session): Promise<void> {
   const found = await readVersion(session);
@@ -28,12 +30,12 @@ export async function prepareTables(session: Session): Promise<void> {
     throw new ServiceError('unavailable', `${text}; start the newer program on it`);
   }
   const collation = await findCollation(session);
-  // A lock's name is the server's, so it says which database is meant.
+  // All databases of a server share the names of locks, so the name contains the database.
   const name = "CONCAT(LEFT(DATABASE(), 50), '.chat')";
-  const [lock] = await session.run<{ got: number | null }>(
-    `SELECT GET_LOCK(${name}, ${LOCK_SECONDS}) AS got`,
+  const [lock] = await session.run<{ isHeld: number | null }>(
+    `SELECT GET_LOCK(${name}, ${LOCK_SECONDS}) AS isHeld`,
   );
-  if (lock?.got !== 1) {
+  if (lock?.isHeld !== 1) {
     throw new ServiceError('unavailable', 'another process is making the tables; try again');
   }
   try {
@@ -47,7 +49,7 @@ export async function prepareTables(session: Session): Promise<void> {
   }
 }
 
-/** @returns 0 where there are no tables yet */
+/** Returns 0 if there are no tables yet. */
 async function readVersion(session: Session): Promise<number> {
   const [table] = await session.run(
     `SELECT 1 FROM information_schema.tables
@@ -58,14 +60,15 @@ async function readVersion(session: Session): Promise<number> {
   return row?.version ?? 0;
 }
 
-/** The two engines' names for "equal only where every code point is, spaces at the end too". */
+/** Returns the collation by which texts are equal byte for byte only, trailing spaces included. */
 async function findCollation(session: Session): Promise<string> {
   const [row] = await session.run<{ version: string }>('SELECT VERSION() AS version');
   return /mariadb/i.test(row?.version ?? '') ? 'utf8mb4_nopad_bin' : 'utf8mb4_0900_bin';
 }
 
 function toStatements(collation: string): string[] {
-  const table = `ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE ${collation}`;
+  const charset = `DEFAULT CHARACTER SET utf8mb4 COLLATE ${collation}`;
+  const table = `ENGINE = InnoDB ROW_FORMAT = DYNAMIC ${charset}`;
   return [
     `CREATE TABLE IF NOT EXISTS rooms (
       name VARCHAR(100) NOT NULL,
@@ -84,7 +87,7 @@ function toStatements(collation: string): string[] {
       username VARCHAR(64) NULL,
       message VARCHAR(4000) NULL,
       raw BLOB NULL COMMENT 'the bytes of what was never a message',
-      commit_id BIGINT UNSIGNED NOT NULL COMMENT 'random, of the change that it came with',
+      commit_id BIGINT UNSIGNED NOT NULL COMMENT 'random, of the change that added it',
       PRIMARY KEY (room, end_offset),
       CONSTRAINT messages_room FOREIGN KEY (room) REFERENCES rooms (name) ON DELETE CASCADE
     ) ${table}`,
@@ -102,7 +105,7 @@ function toStatements(collation: string): string[] {
 /**
  * Finds settings of the server that promise less than the store does.
  *
- * @returns one line for each, for the log
+ * @returns one log line for each
  */
 export async function findWeakSettings(session: Session): Promise<string[]> {
   const [row] = await session.run<Record<'flush' | 'binlog' | 'sync', number>>(
@@ -111,7 +114,7 @@ export async function findWeakSettings(session: Session): Promise<string[]> {
   const weak: string[] = [];
   if (row?.flush !== 1)
     weak.push('innodb_flush_log_at_trx_commit is not 1: a crash loses messages');
-  // Without it a commit is seen by others a moment before it is on disk.
+  // Without the binary log, others see a commit a moment before it is on disk.
   if (row?.binlog !== 1) weak.push('log_bin is off: a crash may take back what was just shown');
   else if (row.sync !== 1) weak.push('sync_binlog is not 1: a crash may lose messages');
   return weak;

@@ -1,133 +1,122 @@
 /**
- * Views of rooms in a database.
+ * Takes snapshots of rooms.
  *
- * A room's row says how long it is and changes with every change; what lies before that length never
- * changes. So the row alone validates what is remembered, and a text grows by what is new.
+ * A room's row tells its length and changes with every change; the text before that length never
+ * changes. So the row alone tells whether a cached text is valid, and a text that grew is read only
+ * from its old end.
  */
+import { BoundedMap } from '../../bounded-map.ts';
 import { ServiceError } from '../../errors.ts';
 import { EMPTY_EPOCH } from '../../room/cursor.ts';
+import { readBytes } from '../../room/line-reader.ts';
 import type { Snapshot } from '../store.ts';
 import type { Pool } from './pool.ts';
 import { type RoomRow, RoomRows } from './room-rows.ts';
 import { LINE_COLUMNS, type LineRow, MAX_ROW_BYTES, toBytes } from './rows.ts';
 
-/** The largest room that is kept in memory as a whole, in bytes. */
-export const MAX_TEXT_BYTES = 256 << 10;
+/** The largest room whose whole text is cached, in bytes. */
+const MAX_TEXT_BYTES = 256 << 10;
 
-/** How much text is kept, in bytes, and of how many rooms. */
-const MAX_KEPT_BYTES = 16 << 20;
-const MAX_KEPT_ROOMS = 4096;
+/** How much text is cached, in bytes, and of how many rooms. */
+const CACHE_BOUNDS = { maxWeight: 16 << 20, maxEntries: 4096 } as const;
 
 /** How much of a larger room is read at a time, in bytes. */
 const CHUNK_BYTES = 128 << 10;
 
 const EMPTY_ETAG = '"empty"';
 
-interface Kept {
+interface CachedText {
   readonly row: RoomRow;
   readonly text: Buffer;
 }
 
-/** The views of one database's rooms. */
+/** Takes snapshots of one database's rooms. */
 export class Snapshots {
-  readonly #pool: Pool;
+  readonly #readers: Pool;
   readonly #rows: RoomRows;
-  readonly #kept = new Map<string, Kept>();
-  readonly #loading = new Map<string, Promise<Buffer>>();
-  #keptBytes = 0;
+  readonly #texts = new BoundedMap<string, CachedText>({
+    ...CACHE_BOUNDS,
+    weigh: ({ text }) => text.length,
+  });
+  /** The texts that are being read, by entity tag. */
+  readonly #reading = new Map<string, Promise<Buffer>>();
 
-  /** @param pool connections that read */
-  constructor(pool: Pool) {
-    this.#pool = pool;
-    this.#rows = new RoomRows(pool);
+  /** @param readers connections that read */
+  constructor(readers: Pool) {
+    this.#readers = readers;
+    this.#rows = new RoomRows(readers);
   }
 
-  /** Gives a room's entity tag, from its row alone. */
-  async etag(room: string): Promise<string> {
-    return toEtag(await this.#rows.ask(room));
+  /** Returns a room's entity tag, from its row alone. */
+  async findEtag(room: string): Promise<string> {
+    return toEtag(await this.#rows.find(room));
   }
 
-  /** Gives a room as it stands. */
-  async snapshot(room: string): Promise<Snapshot> {
-    const row = await this.#rows.ask(room);
-    const text = row === undefined ? undefined : await this.#findText(row);
+  /** Returns the entity tags of rooms by name. A room without messages has one, too. */
+  async findEtags(rooms: readonly string[]): Promise<Map<string, string>> {
+    const rows = await this.#rows.findAll(rooms);
+    return new Map(rooms.map((room) => [room, toEtag(rows.get(room))]));
+  }
+
+  /** Returns a room as it stands. */
+  async take(room: string): Promise<Snapshot> {
+    const row = await this.#rows.find(room);
+    const isSmall = row !== undefined && row.size_bytes <= MAX_TEXT_BYTES;
     return {
       etag: toEtag(row),
       sizeBytes: row?.size_bytes ?? 0,
       completeBytes: row?.complete_bytes ?? 0,
       epoch: row?.epoch ?? EMPTY_EPOCH,
       isSettled: true,
-      tail: text ?? Buffer.alloc(0),
+      tail: isSmall ? await this.#findText(row) : Buffer.alloc(0),
       read: (from, to) => this.#readChunks(row, from, to),
     };
   }
 
-  /** Gives the entity tags of rooms with one statement; a room without messages has one, too. */
-  async etags(rooms: readonly string[]): Promise<Map<string, string>> {
-    const rows = await this.#rows.select(rooms);
-    return new Map(rooms.map((room) => [room, toEtag(rows.get(room))]));
-  }
-
-  /** The whole text of a small room: what is remembered of it, and what is new. */
-  #findText(row: RoomRow): Promise<Buffer> | Buffer | undefined {
-    if (row.size_bytes > MAX_TEXT_BYTES) return undefined;
-    const kept = this.#kept.get(row.name);
-    const isSame = kept?.row.birth_id === row.birth_id;
-    if (isSame && kept.row.commit_id === row.commit_id) return kept.text;
+  /** Returns the whole text of a small room. All who ask for the same state share one read. */
+  async #findText(row: RoomRow): Promise<Buffer> {
+    const cached = this.#texts.get(row.name);
+    const isSameRoom = cached?.row.birth_id === row.birth_id;
+    if (isSameRoom && cached.row.commit_id === row.commit_id) return cached.text;
     const key = toEtag(row);
-    let loading = this.#loading.get(key);
-    if (loading === undefined) {
-      const isGrown = isSame && kept.row.size_bytes <= row.size_bytes;
-      loading = this.#loadText(row, isGrown ? kept.text : Buffer.alloc(0)).finally(() =>
-        this.#loading.delete(key),
-      );
-      this.#loading.set(key, loading);
+    let reading = this.#reading.get(key);
+    if (reading === undefined) {
+      const isGrown = isSameRoom && cached.row.size_bytes <= row.size_bytes;
+      reading = this.#readText(row, isGrown ? cached.text : Buffer.alloc(0));
+      this.#reading.set(key, reading);
     }
-    return loading;
+    return reading;
   }
 
-  async #loadText(row: RoomRow, beginning: Buffer): Promise<Buffer> {
-    const parts = [beginning];
-    for await (const chunk of this.#readChunks(row, beginning.length, row.size_bytes)) {
-      parts.push(chunk);
-    }
-    const text = Buffer.concat(parts);
-    this.#keep(row, text);
-    return text;
-  }
-
-  #keep(row: RoomRow, text: Buffer): void {
-    this.#forget(row.name);
-    this.#kept.set(row.name, { row, text });
-    this.#keptBytes += text.length;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#keptBytes <= MAX_KEPT_BYTES && this.#kept.size <= MAX_KEPT_ROOMS) return;
-      this.#forget(oldest);
+  async #readText(row: RoomRow, beginning: Buffer): Promise<Buffer> {
+    try {
+      const source = { read: (from: number, to: number) => this.#readChunks(row, from, to) };
+      const rest = await readBytes(source, beginning.length, row.size_bytes);
+      const text = Buffer.concat([beginning, rest]);
+      this.#texts.set(row.name, { row, text });
+      return text;
+    } finally {
+      this.#reading.delete(toEtag(row));
     }
   }
 
-  #forget(room: string): void {
-    this.#keptBytes -= this.#kept.get(room)?.text.length ?? 0;
-    this.#kept.delete(room);
-  }
-
-  /** Takes a connection anew for every chunk: however many slow readers there are, none is held. */
+  /** Acquires a connection for each chunk, so that no number of slow readers holds any. */
   async *#readChunks(
     row: RoomRow | undefined,
     from: number,
     to: number,
   ): AsyncGenerator<Buffer, void> {
     if (row === undefined) return;
-    for (let at = from; at < to; ) {
-      const chunk = await this.#readChunk(row, at, Math.min(to, at + CHUNK_BYTES));
+    for (let offset = from; offset < to; ) {
+      const chunk = await this.#readChunk(row, offset, Math.min(to, offset + CHUNK_BYTES));
       yield chunk;
-      at += chunk.length;
+      offset += chunk.length;
     }
   }
 
   async #readChunk(row: RoomRow, from: number, to: number): Promise<Buffer> {
-    // The last line may end behind the part that is asked for, by less than a row's length.
-    const rows = await this.#pool.use((session) =>
+    // The last row may end after the chunk, by less than the size of a row.
+    const rows = await this.#readers.use((session) =>
       session.run<LineRow>(
         `SELECT ${LINE_COLUMNS} FROM rooms JOIN messages ON room = name
           WHERE name = ? AND birth_id = ? AND end_offset > ? AND end_offset < ?
@@ -136,16 +125,16 @@ export class Snapshots {
       ),
     );
     const parts: Buffer[] = [];
-    let at = from;
-    for (const one of rows) {
-      if (at >= to) break;
-      const bytes = toBytes(one);
-      const start = one.end_offset - bytes.length;
-      if (start > at || (start < at && at > from)) throw toCutError();
-      parts.push(bytes.subarray(at - start, to - start));
-      at = one.end_offset;
+    let offset = from;
+    for (const line of rows) {
+      if (offset >= to) break;
+      const bytes = toBytes(line);
+      const start = line.end_offset - bytes.length;
+      if (start > offset || (start < offset && offset > from)) throw toChangedError();
+      parts.push(bytes.subarray(offset - start, to - start));
+      offset = line.end_offset;
     }
-    if (at < to) throw toCutError();
+    if (offset < to) throw toChangedError();
     return Buffer.concat(parts);
   }
 }
@@ -155,9 +144,7 @@ function toEtag(row: RoomRow | undefined): string {
   return `"${row.birth_id.toString(36)}-${row.commit_id.toString(36)}"`;
 }
 
-function toCutError(): ServiceError {
-  return new ServiceError(
-    'unavailable',
-    'the room was cut or replaced while it was read; try again',
-  );
+function toChangedError(): ServiceError {
+  const text = 'the room was cut or replaced while it was read; try again';
+  return new ServiceError('unavailable', text);
 }

@@ -44,7 +44,8 @@ export class Watches {
     await wait(POLL_MS);
     while (!signal.aborted) {
       const begunMs = performance.now();
-      // A failure is logged by the store. What changed meanwhile shows in the next poll that succeeds.
+      // A failure is logged by the store. What changed meanwhile shows in the next poll that
+      // succeeds.
       const found = await this.#find([...rooms()]).catch(() => known);
       if (signal.aborted) return;
       for (const [room, etag] of found) if (known.get(room) !== etag) onChange(room);

@@ -11,6 +11,7 @@ suite('a folder', () => {
     '/srv/rooms',
     '/odd:name',
     'a/mysql://x',
+    'mysql:/rooms',
     'C:\\rooms',
     '..',
   ]) {
@@ -79,6 +80,8 @@ suite('a bad address is told in one line that does not show it', () => {
   bad.push(
     'mysql://u:hushhush@db/r/s',
     'mysql://u:hushhush@db:99999/r',
+    'mysql://u:hushhush@db:x/r',
+    'mysql:///hushhush',
     'mysql://u:hush#hush@db/r',
     'mysql://u:hushhush@db/r?x=1',
   );

@@ -1,10 +1,9 @@
-// Without a database: addresses, and lines as rows.
+// Lines as rows of a database, and back.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { parseStoreAddress, showStoreAddress } from '../../lib/config/store-address.ts';
-import { formatLine } from '../../lib/room/message.ts';
-import { MAX_ROW_BYTES, toBytes, toRows } from '../../lib/store/mysql/rows.ts';
+import { formatLine } from '../../../../lib/room/message.ts';
+import { MAX_ROW_BYTES, toBytes, toRows } from '../../../../lib/store/mysql/rows.ts';
 
 suite('bytes become rows and come back the same', () => {
   const messages = fc
@@ -51,62 +50,6 @@ suite('bytes become rows and come back the same', () => {
       good.replace('\n', '\r\n'),
     ]) {
       assert.equal(toRows(Buffer.from(line), 0, true)[0]?.message, null, JSON.stringify(line));
-    }
-  });
-});
-
-suite('the home of rooms', () => {
-  test('an address is read part by part', () => {
-    const text = 'mysql://us%40er:p%3A%2Fw%25@db.example:3307/my%20chat';
-    const home = parseStoreAddress(text);
-    assert.deepEqual(home, {
-      kind: 'database',
-      address: {
-        host: 'db.example',
-        port: 3307,
-        user: 'us@er',
-        password: 'p:/w%',
-        database: 'my chat',
-      },
-    });
-    assert.equal(showStoreAddress(home), 'mysql://db.example:3307/my chat');
-  });
-
-  test('the port may be left out, the password too, and the host may be a number', () => {
-    const home = parseStoreAddress('MYSQL://u@[::1]/chat');
-    assert.ok(home.kind === 'database');
-    const { host, port, password } = home.address;
-    assert.deepEqual([host, port, password], ['::1', 3306, '']);
-    assert.equal(showStoreAddress(home), 'mysql://[::1]:3306/chat');
-  });
-
-  test('anything else without a scheme is a folder', () => {
-    for (const text of ['rooms', '/a/b', 'c:/rooms', 'mysql:/rooms', './mysql']) {
-      assert.equal(parseStoreAddress(text).kind, 'folder', text);
-    }
-  });
-
-  test('a bad address says what would be right, and shows nothing of itself', () => {
-    for (const text of [
-      'mysql://',
-      'mysql:///chat',
-      'mysql://s3cret@/chat',
-      'mysql://u:s3cret@host',
-      'mysql://u:s3cret@host/',
-      'mysql://u:s3cret@host/a/b',
-      'mysql://u:s3cret@host/a?ssl=1',
-      'mysql://u:s3cret@host/a#b',
-      'mysql://u:s3cret%@host/a',
-      'mysql://:s3cret@host/a',
-      'mysql://u:s3cret@host:x/a',
-      'mariadb://u:s3cret@host/a',
-    ]) {
-      assert.throws(
-        () => parseStoreAddress(text),
-        ({ message }: Error) =>
-          /it takes a folder, or mysql:/.test(message) && !/s3cret/.test(message),
-        text,
-      );
     }
   });
 });
