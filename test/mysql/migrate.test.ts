@@ -15,6 +15,7 @@ import {
   type ServerProcess,
   spawnServer,
   startServer,
+  waitUntil,
   withDeadline,
 } from '../support/server.ts';
 import { openLive } from '../support/sse.ts';
@@ -96,7 +97,7 @@ for (const engine of engines) {
         const copy = spawnMigrate(folder, address);
         const percent = new RegExp(`^chat: ${killAfterPercent} %`);
         const isThere = () => copy.stderr.some((text) => percent.test(text));
-        while (!isThere() && copy.child.exitCode === null) await new Promise(setImmediate);
+        await waitUntil('so far', () => isThere() || copy.child.exitCode !== null, 120_000);
         if (copy.child.exitCode === null) kills += 1;
         await copy.kill();
       }
