@@ -90,7 +90,7 @@ for (const engine of engines) {
     test('a copy that is killed is gone on with, and each byte is there once', async () => {
       const folder = makeTempFolder('rooms');
       const line = '[2018-02-25 14:00:51] omri: some words of no great interest\n';
-      writeFileSync(join(folder, 'long.txt'), line.repeat(200_000));
+      writeFileSync(join(folder, 'long.txt'), line.repeat(100_000));
       const address = await database.makeStore();
       let kills = 0;
       for (const killAfterPercent of [10, 30, 60]) {
