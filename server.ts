@@ -5,7 +5,7 @@ import { type Config, dropEmptyTimeZone, readConfig } from './lib/config/config.
 import { ServiceError, toErrno } from './lib/errors.ts';
 import { createApp } from './lib/http/app.ts';
 import { Listener } from './lib/http/listener.ts';
-import { Replier } from './lib/http/response/reply.ts';
+import { Reply } from './lib/http/response/reply.ts';
 import { Assets } from './lib/http/routes/assets.ts';
 import { Hub } from './lib/live/hub.ts';
 import { Log, writeOut } from './lib/ops/log.ts';
@@ -38,9 +38,9 @@ async function serve(): Promise<void> {
   const assets = openAssets(config.staticFolder);
   const live = new Hub(store, log);
   const isDraining = (): boolean => service.isDraining;
-  const replier = new Replier(`${serverName} (${config.hostname})`, isDraining);
-  const app = { store, live, assets, replier, registry, log, serverName, timeZone, isDraining };
-  const listener = new Listener({ handler: createApp(app), common: replier.common });
+  const reply = new Reply(`${serverName} (${config.hostname})`, isDraining);
+  const app = { store, live, assets, reply, registry, log, timeZone, isDraining };
+  const listener = new Listener({ handler: createApp(app), common: reply.common });
   const service: Service = { listener, live, store, log, isDraining: false };
   registerProcessMetrics(registry, {
     streams: () => live.subscriberCount,

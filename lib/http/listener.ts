@@ -1,74 +1,94 @@
-/** The listening server: its limits, its protocol errors, and its drain. */
-import http from 'node:http';
-import net from 'node:net';
+/**
+ * The listening server: how many connections there are, how much one connection may ask for at a time,
+ * what Node's parser refuses, and the drain. What a request means is the handler's.
+ */
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as tick } from 'node:timers/promises';
 import type { Handler } from './app.ts';
-import { endWith, toRaw } from './response/raw.ts';
-import { IDLE_MS } from './response/reply.ts';
+import { emitClose, stopAccepting } from './node-internals.ts';
+import { type HeaderFields, IDLE_MS, TEXT } from './response/reply.ts';
 
 /** How many connections are open at a time. */
 export const MAX_CONNECTIONS = 10_000;
 
+/** A connection with more open responses is not read further. */
+export const MAX_OPEN_RESPONSES = 16;
+
 /** How long a request's header may take. */
 const HEADERS_TIMEOUT_MS = 30_000;
 
-/** How often a drain looks whether all connections are closed. */
-const DRAIN_LOOK_MS = 20;
+/** Node checks the time of headers this often in that time. */
+const HEADERS_CHECKS = 30;
 
-/** In a turn of the event loop that takes no longer hardly anybody can have come. */
-const SHORT_TURN_MS = 0.1;
-/** How long a drain waits for such a turn: a busy process may have none. */
-const MAX_TURNS_MS = 200;
+/** Hardly anybody can have connected in a tick that takes no longer. */
+const SHORT_TICK_MS = 0.1;
+/** How long a drain waits for such a tick: a busy process may have none. */
+const MAX_ACCEPT_MS = 200;
+
+/** How long a client may take to close its side of a refused connection. */
+const CLOSE_MS = 1000;
 
 /** What the listener is made of. */
 export interface ListenerOptions {
   readonly handler: Handler;
-  /** The header fields of every answer, for those that no handler gives. */
-  readonly common: http.OutgoingHttpHeaders;
-  /** The most connections at a time, {@link MAX_CONNECTIONS} unless told. */
+  /** The header fields of every answer, for those that the handler does not give. */
+  readonly common: HeaderFields;
+  /** {@link MAX_CONNECTIONS} unless given. */
   readonly maxConnections?: number;
+  /** 30 s unless given. */
+  readonly headersTimeoutMs?: number;
 }
 
-/** A server that can be listened with and drained. */
+/** An error of Node's parser, with the bytes that it was in. */
+type ParseError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+
+interface Connection {
+  /** The responses that are not sent yet, in order; a few that are may still be among them. */
+  readonly open: ServerResponse[];
+  isHeld: boolean;
+  isRefused: boolean;
+}
+
+/** A server that listens and drains. */
 export class Listener {
   readonly #server: http.Server;
-  /** The open connections, each with its latest answer. */
-  readonly #sockets = new Map<Duplex, http.ServerResponse | undefined>();
-  readonly #common: http.OutgoingHttpHeaders;
+  readonly #connections = new Map<Duplex, Connection>();
+  readonly #handler: Handler;
+  readonly #common: HeaderFields;
   readonly #maxConnections: number;
-  /** How many connections there ever were. */
+  /** How many connections there were since the start. */
   #accepted = 0;
+  #onLastClosed: () => void = () => undefined;
 
   constructor(options: ListenerOptions) {
+    this.#handler = options.handler;
     this.#common = options.common;
     this.#maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
-    const handler: Handler = (request, response) => {
-      // After an answer past Node's own has ended the connection (RFC 9112 §9.6).
-      if (!request.socket.writable) return;
-      this.#sockets.set(request.socket, response);
-      options.handler(request, response);
-    };
-    // The handler answers a missing Host itself, with the headers that every answer carries.
-    this.#server = http.createServer({ requireHostHeader: false, noDelay: true }, handler);
-    this.#server.keepAliveTimeout = 0;
-    this.#server.timeout = IDLE_MS;
-    this.#server.headersTimeout = HEADERS_TIMEOUT_MS;
-    // A body has its own, shorter limit.
-    this.#server.requestTimeout = 0;
-    this.#server.on('checkContinue', handler);
-    this.#server.on('checkExpectation', (_, response) => {
-      const { headers, body } = this.#toAnswer(417);
-      response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
+    const headersTimeout = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
+    this.#server = http.createServer({
+      // The handler answers for a missing Host, with the header fields of every answer.
+      requireHostHeader: false,
+      noDelay: true,
+      headersTimeout,
+      connectionsCheckingInterval: headersTimeout / HEADERS_CHECKS,
+      // A body has a limit of its own, which is shorter.
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
     });
-    this.#server.on('connect', (_, socket) => this.#refuse(socket as net.Socket, 405));
-    this.#server.on('clientError', (error, socket) => this.#refuseError(error, socket));
-    this.#limitConnections();
+    this.#server.timeout = IDLE_MS;
+    this.#server.on('connection', (socket) => this.#onConnection(socket));
+    for (const event of ['request', 'checkContinue', 'checkExpectation']) {
+      this.#server.on(event, (request, response) => this.#onRequest(request, response));
+    }
+    this.#server.on('connect', (_, socket) => this.#refuseInOrder(socket, 405));
+    this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket));
   }
 
   /** How many connections are open. */
   get connectionCount(): number {
-    return this.#sockets.size;
+    return this.#connections.size;
   }
 
   /**
@@ -90,111 +110,160 @@ export class Listener {
   }
 
   /**
-   * Takes no new connection from soon on, and waits until the open ones are closed. An idle one stays
-   * open for a while: a proxy may be sending on it just now, and that request would be lost.
+   * Stops accepting, and waits until the open connections are closed. An idle one stays open for a
+   * while: a proxy may be sending a request on it just now, which would be lost.
    *
-   * @param graceMs after this time the connections that are left are closed
+   * @param graceMs after this time the connections that are still idle are closed
    */
   async drain(graceMs: number): Promise<void> {
-    const begunMs = performance.now();
-    await this.#letIn();
-    // Not the HTTP server's close: since Node 19 that one closes idle connections.
-    net.Server.prototype.close.call(this.#server);
-    while (this.#sockets.size > 0 && performance.now() - begunMs < graceMs) {
-      await sleep(DRAIN_LOOK_MS);
+    const endMs = performance.now() + graceMs;
+    await this.#acceptWaiting();
+    stopAccepting(this.#server);
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onLastClosed = resolve;
+        setTimeout(resolve, endMs - performance.now()).unref();
+      });
     }
     this.#server.closeIdleConnections();
   }
 
   /**
-   * Resolves just after a short turn of the event loop in which nobody came. Each turn accepts one of
-   * those whom the system has let in; who is left when the socket is closed is reset, and can't know
-   * what became of the request that was sent already.
+   * Resolves just after a short tick in which nobody connected. Each tick accepts one of the clients
+   * that the system has let in; those left when the socket is closed are reset, and can't know what
+   * became of a request that they sent already.
    */
-  async #letIn(): Promise<void> {
+  async #acceptWaiting(): Promise<void> {
     const begunMs = performance.now();
     let isCalm = false;
-    // What is left of this turn accepts nobody.
-    await nextTurn();
-    while (!isCalm && performance.now() - begunMs < MAX_TURNS_MS) {
-      const [count, beganMs] = [this.#accepted, performance.now()];
-      await nextTurn();
-      isCalm = this.#accepted === count && performance.now() - beganMs < SHORT_TURN_MS;
+    // The rest of this tick accepts nobody.
+    await tick();
+    while (!isCalm && performance.now() - begunMs < MAX_ACCEPT_MS) {
+      const [count, tickMs] = [this.#accepted, performance.now()];
+      await tick();
+      isCalm = this.#accepted === count && performance.now() - tickMs < SHORT_TICK_MS;
     }
   }
 
-  /** Puts a count before Node's own listener, which would serve every connection. */
-  #limitConnections(): void {
-    const [serve] = this.#server.listeners('connection');
-    this.#server.removeAllListeners('connection');
-    this.#server.on('connection', (socket: net.Socket) => {
-      this.#accepted += 1;
-      if (this.#sockets.size >= this.#maxConnections) {
-        this.#refuse(socket, 503);
-        return;
-      }
-      this.#sockets.set(socket, undefined);
-      socket.once('close', () => this.#sockets.delete(socket));
-      serve!.call(this.#server, socket);
+  #onConnection(socket: net.Socket): void {
+    this.#accepted += 1;
+    if (this.#connections.size >= this.#maxConnections) {
+      this.#refuse(socket, 503);
+      return;
+    }
+    const connection: Connection = { open: [], isHeld: false, isRefused: false };
+    this.#connections.set(socket, connection);
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      emitClose(connection.open);
+      if (this.#connections.size === 0) this.#onLastClosed();
     });
   }
 
-  /** Answers what Node's parser refused. */
-  #refuseError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    // Words of its own in the middle of an answer would be taken for a part of that.
-    if (error.code === 'ECONNRESET' || !socket.writable || this.#isAnswering(socket)) {
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    const connection = this.#connections.get(socket);
+    // Nothing is served after an answer that ends the connection (RFC 9112 §9.6).
+    if (connection === undefined || connection.isRefused || !socket.writable) {
+      request.resume();
+      return;
+    }
+    const { open } = connection;
+    dropFinished(open);
+    if (open.push(response) > MAX_OPEN_RESPONSES) hold(socket, connection);
+    this.#handler(request, response);
+  }
+
+  #onClientError(error: ParseError, socket: Duplex): void {
+    if (error.code === 'ECONNRESET') socket.destroy();
+    else this.#refuseInOrder(socket, toStatus(error));
+  }
+
+  /** Refuses what Node gives to no handler, after the answers to the requests before it. */
+  #refuseInOrder(socket: Duplex, status: number): void {
+    const connection = this.#connections.get(socket);
+    if (connection === undefined || connection.isRefused) return;
+    connection.isRefused = true;
+    const open = connection.open.filter((response) => !response.writableFinished);
+    // Bytes in the middle of an answer would be taken for a part of it.
+    if (open.some((response) => response.headersSent && !response.writableEnded)) {
       socket.destroy();
       return;
     }
-    const isMethod = error.code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(toText(error));
-    const status = isMethod ? 405 : (STATUS_BY_CODE[error.code ?? ''] ?? 400);
-    this.#refuse(socket as net.Socket, status);
+    // A request that has not arrived as a whole is itself the refused one.
+    const last = open.findLast(({ req }) => req.complete);
+    if (last === undefined) this.#refuse(socket, status);
+    else last.once('close', () => this.#refuse(socket, status));
   }
 
-  /** Whether an answer is under way, or is still to come for a request that was whole. */
-  #isAnswering(socket: Duplex): boolean {
-    const answer = this.#sockets.get(socket);
-    if (answer === undefined || answer.writableEnded) return false;
-    return answer.headersSent || answer.req.complete;
-  }
-
-  #refuse(socket: net.Socket, status: number): void {
-    const { headers, body } = this.#toAnswer(status);
-    endWith(socket, status, toRaw(headers), body);
-  }
-
-  #toAnswer(status: number): { headers: http.OutgoingHttpHeaders; body: string } {
-    const body = `${TEXTS[status]}\n`;
-    const headers: http.OutgoingHttpHeaders = {
+  /** Writes a whole answer past Node's own (RFC 9112 §4), and ends the connection. */
+  #refuse(socket: Duplex, status: number): void {
+    if (!socket.writable) return;
+    const body = `${LINES[status]}\n`;
+    const fields = [
       ...this.#common,
-      'Content-Type': 'text/plain; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-    };
-    if (status === 503) headers['Retry-After'] = '1';
-    if (status === 405) headers.Allow = 'GET, HEAD, POST';
-    return { headers, body };
+      ...['Content-Type', TEXT, 'Content-Length', String(body.length)],
+      ...['Date', new Date().toUTCString(), 'Connection', 'close'],
+    ];
+    if (status === 503) fields.push('Retry-After', '1');
+    if (status === 405) fields.push('Allow', 'GET, HEAD, POST, OPTIONS');
+    let head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\n`;
+    for (let index = 0; index < fields.length; index += 2) {
+      head += `${fields[index]}: ${fields[index + 1]}\r\n`;
+    }
+    socket.on('error', () => socket.destroy());
+    socket.end(`${head}\r\n${body}`, 'latin1');
+    // Bytes that nobody reads would reset the connection, and the answer with it.
+    socket.resume();
+    setTimeout(() => socket.destroy(), CLOSE_MS).unref();
   }
+}
+
+/** Responses are sent in the order of their requests. */
+function dropFinished(open: ServerResponse[]): void {
+  while (open[0]?.writableFinished) open.shift();
+}
+
+/** Stops reading a connection until few enough of its responses are open. */
+function hold(socket: net.Socket, connection: Connection): void {
+  if (connection.isHeld) return;
+  connection.isHeld = true;
+  // Node resumes the socket when somebody reads the body of a request that it has taken in already.
+  const pause = (): void => void socket.pause();
+  socket.on('resume', pause).pause();
+  const release = (): void => {
+    dropFinished(connection.open);
+    if (connection.open.length > MAX_OPEN_RESPONSES) {
+      connection.open[0]!.once('close', release);
+      return;
+    }
+    connection.isHeld = false;
+    socket.off('resume', pause).resume();
+  };
+  connection.open[0]!.once('close', release);
 }
 
 /** A request line whose method Node's parser does not know (RFC 9112 §3). */
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/;
 
-function toText(error: NodeJS.ErrnoException & { rawPacket?: Buffer }): string {
-  return error.rawPacket?.toString('latin1', 0, 16_384) ?? '';
+function toStatus({ code = '', rawPacket }: ParseError): number {
+  if (code !== 'HPE_INVALID_METHOD') return STATUS_BY_CODE[code] ?? 400;
+  return REQUEST_LINE.test(rawPacket?.toString('latin1', 0, 16_384) ?? '') ? 405 : 400;
 }
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   HPE_HEADER_OVERFLOW: 431,
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  HPE_INVALID_VERSION: 505,
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
-const TEXTS: Readonly<Record<number, string>> = {
+const LINES: Readonly<Record<number, string>> = {
   400: 'the request is malformed; send HTTP/1.1 with a percent-encoded path',
-  405: 'this server takes GET, HEAD and POST',
-  408: 'the request took too long; send it faster',
+  405: 'this server takes GET, HEAD, POST and OPTIONS',
+  408: 'the header took longer than 30 s; send it faster',
   413: 'the chunk extensions are too large; leave them out',
-  417: 'this server knows no other expectation than 100-continue; leave it out',
   431: 'the header is too large; it takes at most 16 KiB',
   503: 'too many connections are open; try again in a moment',
+  505: 'this server speaks HTTP/1.1 and HTTP/1.0; send one of them',
 };

@@ -1,67 +1,72 @@
 /**
- * Requests are served once all that arrived in the same turn of the event loop have been taken in.
+ * The requests that arrive in one tick are served together, once the last of them has arrived.
  *
- * Reads among them share one look at each room: a look at a file costs more than the rest of a short
- * answer, and under load dozens of requests arrive in one turn. The look is made after the last of
- * them has arrived, so each still gets all that was acknowledged before it began, by whichever
- * process. Messages among them have their bodies by then, as most come in the packet of their header.
+ * Reads among them share one snapshot of each room: taking it costs more than the rest of a short
+ * answer, and under load dozens of requests arrive in one tick. It is taken after the last of them
+ * arrived, so each contains all that was acknowledged before its request began, in any process. The
+ * bodies of most posts have arrived by then too, as they come in the packet of their header.
  */
 import type { Snapshot, Store } from '../store/store.ts';
 
-/** Rooms as they stand in one turn: what a store gives, each room looked at once. */
-export class Looks {
+/** The rooms as they stand in one tick: each room's snapshot is taken once. */
+export class SharedSnapshots {
   readonly #store: Store;
-  readonly #etags = new Map<string, string | Promise<string>>();
-  readonly #views = new Map<string, Snapshot | Promise<Snapshot>>();
+  readonly #etags = new Map<string, Promise<string>>();
+  readonly #snapshots = new Map<string, Promise<Snapshot>>();
 
-  /** @param store what to look at */
+  /** @param store where the rooms are */
   constructor(store: Store) {
     this.#store = store;
   }
 
-  /** The room's entity tag; see {@link Store.etag}. */
-  etag(room: string): string | Promise<string> {
+  /** Returns the room's entity tag; see {@link Store.etag}. */
+  etag(room: string): Promise<string> {
     let etag = this.#etags.get(room);
     if (etag === undefined) {
-      etag = this.#store.etag(room);
+      etag = Promise.resolve(this.#store.etag(room));
       this.#etags.set(room, etag);
     }
     return etag;
   }
 
-  /** The room; see {@link Store.view}. */
-  snapshot(room: string): Snapshot | Promise<Snapshot> {
-    let view = this.#views.get(room);
-    if (view === undefined) {
-      view = this.#store.snapshot(room);
-      this.#views.set(room, view);
+  /** Returns the room; see {@link Store.snapshot}. */
+  snapshot(room: string): Promise<Snapshot> {
+    let snapshot = this.#snapshots.get(room);
+    if (snapshot === undefined) {
+      snapshot = Promise.resolve(this.#store.snapshot(room));
+      this.#snapshots.set(room, snapshot);
     }
-    return view;
+    return snapshot;
   }
 }
 
-/** A request that waits for its turn to end; it must not throw. */
-export type Waiting = (looks: Looks) => void;
+/** Serves one request of a batch. */
+export type Serve = (snapshots: SharedSnapshots) => Promise<void>;
 
-/** The requests of the turn that goes on. */
-export class Turn {
+/** The batch of the current tick. */
+export class RequestBatch {
   readonly #store: Store;
-  #waiting: Waiting[] = [];
+  readonly #onError: (error: unknown) => void;
+  #waiting: Serve[] = [];
 
-  /** @param store what the reads among them look at */
-  constructor(store: Store) {
+  /**
+   * @param store where the rooms are
+   * @param onError takes what serving a request threw; the other requests are served all the same
+   */
+  constructor(store: Store, onError: (error: unknown) => void) {
     this.#store = store;
+    this.#onError = onError;
   }
 
-  /** Serves a request when everything that arrived in this turn has been taken in. */
-  add(serve: Waiting): void {
-    if (this.#waiting.push(serve) === 1) setImmediate(() => this.#run());
+  /** Serves a request as soon as all that arrived in this tick have been added. */
+  add(serve: Serve): void {
+    if (this.#waiting.push(serve) === 1) setImmediate(() => this.#serveAll());
   }
 
-  #run(): void {
+  #serveAll(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const looks = new Looks(this.#store);
-    for (const serve of waiting) serve(looks);
+    const snapshots = new SharedSnapshots(this.#store);
+    for (const serve of waiting) serve(snapshots).catch(this.#onError);
   }
 }

@@ -2,43 +2,56 @@
 import { DEFAULT_ROOM, decodeSegment, findRoomFault } from '../room/name.ts';
 
 /** The routes by name; also the `route` label of the metrics. */
-export type RouteName = 'page' | 'room' | 'slash' | 'asset' | 'healthy' | 'ready' | 'metrics';
+export type RouteName =
+  | 'page'
+  | 'room'
+  | 'page-redirect'
+  | 'room-redirect'
+  | 'asset'
+  | 'healthy'
+  | 'ready'
+  | 'metrics';
 
 /** Where a request goes. */
 export interface Target {
   readonly route: RouteName;
-  /** The room's name, the asset's path, or the place that a redirect names. */
+  /** The room's name, the asset's path, or the path that a redirect leads to. */
   readonly argument: string;
   /** What is wrong with the room's name, if anything. */
   readonly fault?: string | undefined;
   readonly query: string;
 }
 
-/** The methods that each route takes, as `Allow` names them. */
-export const ALLOWED: Readonly<Record<RouteName, readonly string[]>> = {
-  page: ['GET', 'HEAD'],
-  room: ['GET', 'HEAD', 'POST'],
-  slash: ['GET', 'HEAD'],
-  asset: ['GET', 'HEAD'],
-  healthy: ['GET', 'HEAD'],
-  ready: ['GET', 'HEAD'],
-  metrics: ['GET', 'HEAD'],
+const READ = ['GET', 'HEAD', 'OPTIONS'] as const;
+
+/** The methods that each route takes, as `Allow` names them; `undefined` stands for all. */
+export const METHODS: Readonly<Record<RouteName, readonly string[] | undefined>> = {
+  page: READ,
+  room: ['GET', 'HEAD', 'POST', 'OPTIONS'],
+  'page-redirect': READ,
+  'room-redirect': undefined,
+  asset: READ,
+  healthy: READ,
+  ready: READ,
+  metrics: READ,
 };
 
 type Match = Omit<Target, 'query'>;
 
-/** Patterns of a path and what they lead to; the first that fits counts. */
-const TABLE: readonly (readonly [pattern: RegExp, lead: (part: string) => Match])[] = [
+/** Patterns of a path and the targets they lead to; the first that fits counts. */
+const TABLE: readonly (readonly [pattern: RegExp, toMatch: (part: string) => Match])[] = [
   [/^\/(?:api\/)?chat\/([^/]+)$/, (part) => toRoom('room', part)],
   [/^\/(?:api\/)?chat\/()$|^\/api\/chat()$/, () => ({ route: 'room', argument: DEFAULT_ROOM })],
+  [/^\/chat\/([^/]+)\/$/, (part) => toRedirect('room-redirect', '/chat/', part)],
+  [/^\/api\/chat\/([^/]+)\/$/, (part) => toRedirect('room-redirect', '/api/chat/', part)],
   [/^\/()$/, () => ({ route: 'page', argument: DEFAULT_ROOM })],
   [/^\/([^/]+)$/, (part) => toRoom('page', part)],
-  [/^\/([^/]+)\/$/, (part) => toSlash(part)],
+  [/^\/([^/]+)\/$/, (part) => toRedirect('page-redirect', '/', part)],
   [/^\/static\/(.+)$/, (part) => ({ route: 'asset', argument: decodeSegment(part) ?? '' })],
   [/^\/-\/(healthy|ready|metrics)$/, (part) => ({ route: part as RouteName, argument: '' })],
 ];
 
-/** The targets that were asked for lately: most requests ask for one of a few. */
+/** The targets of recent requests: most requests are for one of a few. */
 const known = new Map<string, Target>();
 const MAX_KNOWN = 1024;
 const MAX_KNOWN_CHARACTERS = 256;
@@ -47,7 +60,7 @@ const MAX_KNOWN_CHARACTERS = 256;
  * Finds the route of a request target (RFC 9112 §3.2: origin form, or absolute form from proxies).
  *
  * @param url the target as sent
- * @returns `undefined` where there is no such route
+ * @returns `undefined` if there is no such route
  */
 export function findTarget(url: string): Target | undefined {
   const found = known.get(url);
@@ -61,22 +74,17 @@ export function findTarget(url: string): Target | undefined {
 }
 
 function toTarget(url: string): Target | undefined {
-  // Bytes above ASCII are no part of a target, but clients send them bare all the same.
+  // A target is ASCII, but some clients send UTF-8 without escaping it.
   const ascii = url.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
   const origin = ascii.startsWith('/') ? ascii : toOriginForm(ascii);
   const mark = origin.indexOf('?');
   const path = mark === -1 ? origin : origin.slice(0, mark);
   const query = mark === -1 ? '' : origin.slice(mark + 1);
-  for (const [pattern, lead] of TABLE) {
+  for (const [pattern, toMatch] of TABLE) {
     const match = pattern.exec(path);
-    if (match !== null) return { ...lead(match[1] ?? ''), query };
+    if (match !== null) return { ...toMatch(match[1] ?? ''), query };
   }
   return undefined;
-}
-
-/** The path of a room's text, as `Location` names it. */
-export function toRoomPath(room: string): string {
-  return `/chat/${encodeURIComponent(room)}`;
 }
 
 /** The path of a room's page. */
@@ -92,10 +100,10 @@ function toRoom(route: RouteName, part: string): Match {
   return { route, argument: room, fault: findRoomFault(room) };
 }
 
-function toSlash(part: string): Match {
+function toRedirect(route: RouteName, folder: string, part: string): Match {
   // A backslash must not reach the Location bare: browsers take "/\host" for another site.
   const safe = part.replace(/[^\w\-.~!$&'()*+,;=:@%]/g, encodeURIComponent);
-  return { ...toRoom('slash', part), argument: `/${safe}` };
+  return { ...toRoom(route, part), argument: folder + safe };
 }
 
 function toOriginForm(url: string): string {

@@ -1,7 +1,6 @@
-/** A request's form: its body by limit and deadline, its two fields. */
-import type { IncomingMessage } from 'node:http';
+/** The form of a POST: its body, within a limit and a time, and the two fields of a message. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
-import { chain } from '../chain.ts';
 import { parseMultipart } from './multipart.ts';
 import { parseMediaType } from './negotiate.ts';
 import { type Fields, parseUrlencoded } from './urlencoded.ts';
@@ -9,12 +8,12 @@ import { type Fields, parseUrlencoded } from './urlencoded.ts';
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 65_536;
 
-/** How long a body may take from the end of its request's header on. */
+/** How long a body may take after its request's header. */
 export const BODY_TIMEOUT_MS = 10_000;
 
 const URLENCODED = 'application/x-www-form-urlencoded';
 
-/** What a form says; a field that did not come is `undefined`. */
+/** The fields of a message as sent; a missing one is `undefined`. */
 export interface MessageForm {
   readonly username: string | undefined;
   readonly message: string | undefined;
@@ -23,19 +22,19 @@ export interface MessageForm {
 /**
  * Reads the form of a request.
  *
- * @param request its body is not read where the header alone tells that it is refused
- * @param onBody called before the body is read, so that a client that waits for it is told to go on
- * @returns a promise where the body is still on its way
+ * @param response its request's body is not read if the header alone is enough to refuse it; a client
+ *   that waits for `100 Continue` gets it before the body is read
  * @throws ServiceError `media-type`, `too-large`, `timeout` or `bad-request`
  */
-export function readForm(
-  request: IncomingMessage,
-  onBody: () => void,
-): MessageForm | Promise<MessageForm> {
+export async function readForm(response: ServerResponse): Promise<MessageForm> {
+  const { req: request } = response;
   const parse = pickParser(request);
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw toTooLarge();
-  onBody();
-  return chain(readBody(request), (body) => toForm(parse(body)));
+  // RFC 9110 §10.1.1: not to an HTTP/1.0 client.
+  if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
+    response.writeContinue();
+  }
+  return toForm(parse(findBody(request) ?? (await readBody(request))));
 }
 
 function toForm(fields: Fields): MessageForm {
@@ -66,18 +65,17 @@ function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
 }
 
 /**
- * Most forms come in one packet with their header, and then Node has all of them by the end of the
- * turn: those need no listeners and no timer.
+ * Most forms come in one packet with their header, and Node has all of them by the end of the tick:
+ * those need no listeners and no timer.
  */
-function readBody(request: IncomingMessage): Buffer | Promise<Buffer> {
+function findBody(request: IncomingMessage): Buffer | null {
   const length = Number(request.headers['content-length']);
   const isHere = request.complete && request.readableLength === length && length > 0;
-  const body: Buffer | null = isHere ? request.read() : null;
-  return body ?? readSlowBody(request);
+  return isHere ? request.read() : null;
 }
 
 /** @returns the body's bytes; never more than {@link MAX_BODY_BYTES} are kept */
-function readSlowBody(request: IncomingMessage): Promise<Buffer> {
+function readBody(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
@@ -103,7 +101,7 @@ function readSlowBody(request: IncomingMessage): Promise<Buffer> {
       request.off('data', onData).off('end', onEnd).off('close', onClose);
     };
     request.on('data', onData).on('end', onEnd).on('close', onClose);
-    // Who went away before this turn's end is not heard of again.
+    // Its client may have gone away since it arrived.
     if (request.closed) onClose();
   });
 }

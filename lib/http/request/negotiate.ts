@@ -57,19 +57,22 @@ export function parseWeights(field: string): Map<string, number> {
   return weights;
 }
 
-/** Whether a browser asks for a page: it weighs `text/html` more than `text/plain`. */
+/** Whether a plain HTML form was submitted: Accept names `text/html`, no lower than `text/plain`. */
 export function prefersHtml(accept: string | undefined): boolean {
-  if (accept === undefined || !/html|text\/\*/i.test(accept)) return false;
-  const weights = parseWeights(accept);
-  return weigh(weights, 'text/html') > weigh(weights, 'text/plain');
+  return prefers(accept, 'text/html');
 }
 
-/** Whether a client likes a stream of events no less than text: only by its name, never by `*`. */
+/** Whether a stream of events is asked for: Accept names it, no lower than `text/plain`. */
 export function acceptsEvents(accept: string | undefined): boolean {
-  if (accept === undefined || !/event-stream/i.test(accept)) return false;
+  return prefers(accept, 'text/event-stream');
+}
+
+/** Whether a type is named, not only meant by a `*`, and weighs no less than `text/plain`. */
+function prefers(accept: string | undefined, type: string): boolean {
+  if (accept === undefined || !accept.toLowerCase().includes(type)) return false;
   const weights = parseWeights(accept);
-  const events = weights.get('text/event-stream') ?? 0;
-  return events > 0 && events >= weigh(weights, 'text/plain');
+  const weight = weights.get(type) ?? 0;
+  return weight > 0 && weight >= weigh(weights, 'text/plain');
 }
 
 /**

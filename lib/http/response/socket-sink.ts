@@ -1,20 +1,21 @@
-/** Where a live reader's frames go: straight to its socket. */
+/** Where a subscriber's frames go: straight to its socket. */
 import fs from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Sink } from '../../live/subscriber.ts';
+import { findDescriptor } from '../node-internals.ts';
 
 /**
- * A reader's socket, once the head of its answer is out.
+ * The socket of a stream whose head has been sent.
  *
  * A frame is offered to the system at once, by the socket's descriptor: Node's stream around the
- * same write costs half as much again, for every reader. What the system doesn't take, and whatever
- * comes while some of that waits, goes through the stream; so do errors, as it knows how to end.
+ * same write costs half as much again, for every subscriber. What the system does not take, and
+ * whatever comes while some of that waits, goes through the stream. So do errors, as the stream
+ * knows how to end.
  */
 export class SocketSink implements Sink {
-  readonly #socket: Described;
+  readonly #socket: Socket;
   readonly #response: ServerResponse;
-  readonly #fd: number;
   #isFull = false;
   /** Called when nothing waits any more, after a write that left something waiting. */
   drained: () => void = () => undefined;
@@ -22,26 +23,17 @@ export class SocketSink implements Sink {
   constructor(socket: Socket, response: ServerResponse) {
     this.#socket = socket;
     this.#response = response;
-    this.#fd = this.#socket._handle?.fd ?? -1;
   }
 
   write(frame: Buffer): boolean {
     const socket = this.#socket;
-    // Without a handle it is closed, and the number may be another file's by now.
-    const isFree = socket.writableLength === 0 && socket._handle && this.#fd >= 0;
-    const sentBytes = isFree ? tryWrite(this.#fd, frame) : 0;
+    const sentBytes = socket.writableLength === 0 ? tryWrite(findDescriptor(socket), frame) : 0;
     if (sentBytes === frame.length) return true;
-    // The stream's own `drain` knows only of what is above its high-water mark: in a quiet room a
-    // reader that stands still would pass for one that takes everything.
-    socket.write(frame.subarray(sentBytes), () => this.#look());
+    // The stream's own `drain` tells only of what is above its high-water mark: in a quiet room a
+    // client that takes nothing would pass for one that takes everything.
+    socket.write(frame.subarray(sentBytes), () => this.#onWritten());
     this.#isFull = socket.writableLength > 0;
     return !this.#isFull;
-  }
-
-  #look(): void {
-    if (!this.#isFull || this.#socket.writableLength > 0) return;
-    this.#isFull = false;
-    this.drained();
   }
 
   end(): void {
@@ -51,17 +43,24 @@ export class SocketSink implements Sink {
   destroy(): void {
     this.#socket.destroy();
   }
+
+  #onWritten(): void {
+    if (!this.#isFull || this.#socket.writableLength > 0) return;
+    this.#isFull = false;
+    this.drained();
+  }
 }
 
-/** A socket with what Node keeps of its descriptor: below 0 on Windows, where it is no file. */
-type Described = Socket & { readonly _handle?: { readonly fd?: number } | null };
-
-/** @returns how many bytes the system took, without waiting */
+/**
+ * @param fd below 0 if there is none
+ * @returns how many bytes the system took, without waiting
+ */
 function tryWrite(fd: number, frame: Buffer): number {
+  if (fd < 0) return 0;
   try {
     return fs.writeSync(fd, frame);
   } catch {
-    // Full (EAGAIN), or gone: the stream finds that out as well, and tells those who listen.
+    // Full (EAGAIN), or closed: the stream finds that out too, and tells its listeners.
     return 0;
   }
 }

@@ -1,16 +1,19 @@
-/** The front end: read once at start, with its headers; its compressed forms are made when asked for. */
+/** The front end: read once at the start; each compressed form is made when it is first asked for. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { BrotliOptions, ZlibOptions } from 'node:zlib';
+import { matchesTag } from '../request/conditional.ts';
 import { pickCoding } from '../request/negotiate.ts';
+import type { HeaderFields, Reply } from '../response/reply.ts';
+import type { Target } from '../router.ts';
 
-/** The most that a front end may weigh, in bytes. */
+/** The largest front end, in bytes. */
 export const MAX_ASSETS_BYTES = 64 << 20;
 
-/** The most files that a front end may have, and the most folders. */
+/** How many files a front end has at most, and how many folders. */
 export const MAX_ASSETS = 2000;
 
 /** The page that every room shows. */
@@ -47,8 +50,45 @@ const COMPRESSIBLE = /^(?:text\/|application\/(?:json|manifest\+json|wasm)|image
 /** One form of a file, ready to be sent. */
 export interface Asset {
   readonly etag: string;
-  readonly headers: OutgoingHttpHeaders;
+  /** The header fields of 200 and 304 alike. */
+  readonly cacheFields: HeaderFields;
+  /** The header fields of the body: its type and its coding. */
+  readonly bodyFields: HeaderFields;
   readonly body: Buffer;
+}
+
+/** What it takes to answer with a file. */
+export interface AssetParts {
+  readonly assets: Assets;
+  readonly reply: Reply;
+}
+
+/** Answers with the page, whatever the room. */
+export function sendPage(
+  parts: AssetParts,
+  target: Target,
+  response: ServerResponse,
+): Promise<void> {
+  return sendAsset(parts, { ...target, argument: PAGE }, response);
+}
+
+/** Answers with a file of the front end. */
+export async function sendAsset(
+  { assets, reply }: AssetParts,
+  { argument: file }: Target,
+  response: ServerResponse,
+): Promise<void> {
+  const { headers } = response.req;
+  const asset = await assets.find(file, headers['accept-encoding']);
+  if (asset === undefined) {
+    return reply.text(response, 404, 'there is no such file; the page is at /');
+  }
+  const { etag, cacheFields, bodyFields, body } = asset;
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined && matchesTag(ifNoneMatch, etag, 'weak')) {
+    return reply.send(response, 304, cacheFields);
+  }
+  reply.send(response, 200, cacheFields.concat(bodyFields), body);
 }
 
 /** The files of a front end by their path with `/` between folders. */
@@ -59,7 +99,7 @@ export class Assets {
    * Reads a front end.
    *
    * @param folder an absolute path
-   * @throws Error, with one line for the operator, where it is no front end or past the limits
+   * @throws Error with one line for the operator, if it is no front end or is past the limits
    */
   constructor(folder: string) {
     let sizeBytes = 0;
@@ -73,22 +113,23 @@ export class Assets {
   }
 
   /**
-   * Finds a file in the form that the client likes best.
+   * Finds a file in the form that the client prefers.
    *
    * @param file its path below the folder
-   * @returns `undefined` where there is no such file
+   * @param acceptEncoding the request's field (RFC 9110 §12.5.3)
+   * @returns `undefined` if there is no such file
    */
-  async find(file: string, headers: IncomingHttpHeaders): Promise<Asset | undefined> {
-    return this.#files.get(file)?.choose(headers['accept-encoding']);
+  async find(file: string, acceptEncoding: string | undefined): Promise<Asset | undefined> {
+    return this.#files.get(file)?.choose(acceptEncoding);
   }
 }
 
-/** A file with its forms: the packed ones are made once, when the first client asks for them. */
+/** A file with its forms: each compressed one is made once, when a client first asks for it. */
 class AssetFile {
   readonly #type: string;
   readonly #hash: string;
   readonly #plain: Asset;
-  readonly #packed = new Map<Coding, Promise<Asset>>();
+  readonly #compressed = new Map<Coding, Promise<Asset>>();
 
   constructor(file: string, body: Buffer) {
     this.#type = TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream';
@@ -100,39 +141,39 @@ class AssetFile {
     if (!COMPRESSIBLE.test(this.#type)) return this.#plain;
     const coding = pickCoding(acceptEncoding, CODINGS) as Coding | undefined;
     if (coding === undefined) return this.#plain;
-    let packed = this.#packed.get(coding);
-    if (packed === undefined) {
-      packed = this.#pack(coding);
-      this.#packed.set(coding, packed);
-      // A failure is its asker's alone: the next one tries again.
-      packed.catch(() => this.#packed.delete(coding));
+    let compressed = this.#compressed.get(coding);
+    if (compressed === undefined) {
+      compressed = this.#compress(coding);
+      this.#compressed.set(coding, compressed);
+      // After a failure the next request tries again.
+      compressed.catch(() => this.#compressed.delete(coding));
     }
-    return packed;
+    return compressed;
   }
 
-  /** @returns the file as it is where packing does not make it smaller */
-  async #pack(coding: Coding): Promise<Asset> {
+  /** @returns the file as it is if compressing does not make it smaller */
+  async #compress(coding: Coding): Promise<Asset> {
     const { body } = this.#plain;
-    const packed = await pack(body, coding);
-    return packed.length < body.length
-      ? toAsset(this.#type, this.#hash, packed, coding)
+    const compressed = await compress(body, coding);
+    return compressed.length < body.length
+      ? toAsset(this.#type, this.#hash, compressed, coding)
       : this.#plain;
   }
 }
 
 /**
- * Lists the files below a folder, none that is hidden. Paths are put together by hand: `path.join`
- * for each of them is enough to start V8's optimizing compiler, 3 MB of it.
+ * Lists the files below a folder but hidden ones. Paths are concatenated by hand: `path.join` for each
+ * of them is enough to start V8's optimizing compiler, which takes 3 MB.
  */
 function listFiles(folder: string): string[] {
   const files: string[] = [];
-  // It grows as folders are found. Links may lead back into one, so they are limited, too.
+  // It grows as folders are found. A link may lead back into one, so their number is limited too.
   const prefixes = [''];
   for (const prefix of prefixes) {
     for (const name of fs.readdirSync(`${folder}/${prefix}`)) {
       const file = prefix + name;
       if (name.startsWith('.')) continue;
-      // Links count as what they lead to; one that leads nowhere is no file.
+      // A link counts as what it leads to; one that leads nowhere is no file.
       const found = fs.statSync(`${folder}/${file}`, { throwIfNoEntry: false });
       if (found?.isDirectory()) prefixes.push(`${file}/`);
       else if (found?.isFile()) files.push(file);
@@ -147,8 +188,8 @@ function tooLarge(folder: string): Error {
   return new Error(`${folder} is too large for a front end; the limit is ${limits}`);
 }
 
-/** Packs with a window as large as the file: the defaults' tables take longer to make than the rest. */
-async function pack(body: Buffer, coding: Coding): Promise<Buffer> {
+/** Compresses with a window as large as the file: the defaults' tables take longer to make than the rest. */
+async function compress(body: Buffer, coding: Coding): Promise<Buffer> {
   const { default: zlib } = await import('node:zlib');
   const windowBits = Math.max(10, Math.ceil(Math.log2(body.length + 1)));
   if (coding === 'gzip') {
@@ -168,12 +209,8 @@ async function pack(body: Buffer, coding: Coding): Promise<Buffer> {
 
 function toAsset(type: string, hash: string, body: Buffer, coding?: Coding): Asset {
   const etag = `"${coding === undefined ? hash : `${hash}-${coding}`}"`;
-  const headers: OutgoingHttpHeaders = {
-    'Content-Type': type,
-    ETag: etag,
-    'Cache-Control': 'no-cache',
-    Vary: 'Accept-Encoding',
-  };
-  if (coding !== undefined) headers['Content-Encoding'] = coding;
-  return { etag, headers, body };
+  const cacheFields = ['ETag', etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept-Encoding'];
+  const bodyFields = ['Content-Type', type];
+  if (coding !== undefined) bodyFields.push('Content-Encoding', coding);
+  return { etag, cacheFields, bodyFields, body };
 }

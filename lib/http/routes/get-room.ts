@@ -1,139 +1,128 @@
-/** The handler of a room's text: the whole, a part, or the word that nothing has changed. */
+/** Answers with a room's text: all of it, a part, or that nothing has changed (contract §5). */
 import type { ServerResponse } from 'node:http';
 import { formatCursor } from '../../room/cursor.ts';
 import { findPart } from '../../room/line-reader.ts';
 import type { Snapshot } from '../../store/store.ts';
-import { chain } from '../chain.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from '../request/conditional.ts';
-import type { Looks } from '../request-batch.ts';
-import type { RawFields } from '../response/raw.ts';
-import { type Replier, TEXT } from '../response/reply.ts';
+import type { SharedSnapshots } from '../request-batch.ts';
+import { CLIENT_GONE, type HeaderFields, type Reply, TEXT } from '../response/reply.ts';
+import type { Target } from '../router.ts';
 
 /** What it takes to answer with a room's text. */
-export interface TextParts {
-  readonly replier: Replier;
+export interface RoomParts {
+  readonly reply: Reply;
   /** What `Chat-Time-Zone` says: an IANA name. */
   readonly timeZone: string;
 }
 
 /**
- * Answers a GET or HEAD of a room's text (contract §5).
+ * Answers a GET or HEAD of a room.
  *
- * @returns a promise where the answer takes longer than this call
+ * @param snapshots the rooms as they stand in this tick
+ * @throws ServiceError `unavailable` if the store can't be read
  */
-export function getText(
-  looks: Looks,
-  parts: TextParts,
-  room: string,
+export async function getRoom(
+  parts: RoomParts,
+  { argument: room }: Target,
   response: ServerResponse,
-): Promise<void> | undefined {
+  snapshots: SharedSnapshots,
+): Promise<void> {
+  const { reply } = parts;
   const { headers } = response.req;
   const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch === undefined || headers['if-match'] !== undefined) {
-    return chain(looks.snapshot(room), (view) => answerText(parts, view, response));
-  }
-  return chain(looks.etag(room), (etag) => {
+  if (ifNoneMatch !== undefined && headers['if-match'] === undefined) {
+    // The tag alone is cheaper than a snapshot, and is all that most polls need.
+    const etag = await snapshots.etag(room);
     if (matchesTag(ifNoneMatch, etag, 'weak')) {
-      parts.replier.sendRaw(response, 304, toCacheFields(etag));
-      return undefined;
+      return reply.send(response, 304, toCacheFields(etag));
     }
-    return chain(looks.snapshot(room), (view) => answerText(parts, view, response));
-  });
+  }
+  const snapshot = await snapshots.snapshot(room);
+  const verdict = evaluate(headers, snapshot.etag);
+  if (verdict === 'proceed') return sendText(parts, snapshot, response);
+  const fields = toCacheFields(snapshot.etag);
+  if (verdict === 'not-modified') return reply.send(response, 304, fields);
+  reply.text(response, 412, 'the room has changed; read it again', fields);
 }
 
-function answerText(
-  parts: TextParts,
-  view: Snapshot,
+async function sendText(
+  { reply, timeZone }: RoomParts,
+  snapshot: Snapshot,
   response: ServerResponse,
-): Promise<void> | undefined {
-  const verdict = evaluate(response.req.headers, view.etag);
-  if (verdict === 'proceed') return sendText(parts, view, response);
-  const { replier } = parts;
-  const fields = toCacheFields(view.etag);
-  if (verdict === 'not-modified') replier.sendRaw(response, 304, fields);
-  else sendLine(replier, response, 412, 'the room has changed; read it again', fields);
-  return undefined;
-}
-
-function sendText(
-  { replier, timeZone }: TextParts,
-  view: Snapshot,
-  response: ServerResponse,
-): Promise<void> | undefined {
-  const { method, headers } = response.req;
-  const { etag, sizeBytes } = view;
-  const field = method === 'GET' ? headers.range : undefined;
-  const canRange =
-    field !== undefined && allowsRange(headers['if-range'] as string | undefined, etag);
-  const range = canRange ? parseRange(field, sizeBytes) : undefined;
-  const fields = toCacheFields(etag);
-  const cursor = formatCursor(view.epoch, view.completeBytes);
-  fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor);
-  fields.push('Chat-Time-Zone', timeZone);
+): Promise<void> {
+  const { sizeBytes } = snapshot;
+  const range = findRange(snapshot, response);
+  const fields = toCacheFields(snapshot.etag);
+  const cursor = formatCursor(snapshot.epoch, snapshot.completeBytes);
+  fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor, 'Chat-Time-Zone', timeZone);
   if (range === 'unsatisfiable') {
     fields.push('Content-Range', `bytes */${sizeBytes}`);
-    const words = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;
-    sendLine(replier, response, 416, words, fields);
-    return undefined;
+    const line = `the room has ${sizeBytes} bytes; ask for a range that begins before its end`;
+    return reply.text(response, 416, line, fields);
   }
   const { from, to } = range ?? { from: 0, to: sizeBytes };
-  fields.push('Content-Type', TEXT, 'Content-Length', String(to - from));
-  if (range !== undefined) fields.push('Content-Range', `bytes ${from}-${to - 1}/${sizeBytes}`);
   const status = range === undefined ? 200 : 206;
-  const part = findPart(view, from, to);
-  if (part === undefined) return streamText(replier, view, from, to, response, status, fields);
-  replier.sendRaw(response, status, fields, part);
-  return undefined;
+  if (range !== undefined) fields.push('Content-Range', `bytes ${from}-${to - 1}/${sizeBytes}`);
+  fields.push('Content-Type', TEXT);
+  const part = findPart(snapshot, from, to);
+  if (part !== undefined) return reply.send(response, status, fields, part);
+  fields.push('Content-Length', String(to - from));
+  await sendLargePart(reply, snapshot, from, to, response, status, fields);
 }
 
-async function streamText(
-  replier: Replier,
-  view: Snapshot,
+/** Range counts for GET alone (RFC 9110 §14.2). */
+function findRange({ etag, sizeBytes }: Snapshot, { req }: ServerResponse) {
+  const { range, 'if-range': ifRange } = req.headers;
+  if (range === undefined || req.method !== 'GET') return undefined;
+  return allowsRange(ifRange as string | undefined, etag)
+    ? parseRange(range, sizeBytes)
+    : undefined;
+}
+
+/** Sends a part that is not in memory, a chunk at a time, at its reader's pace. */
+async function sendLargePart(
+  reply: Reply,
+  snapshot: Snapshot,
   from: number,
   to: number,
   response: ServerResponse,
   status: number,
-  fields: RawFields,
+  fields: HeaderFields,
 ): Promise<void> {
-  replier.beginRaw(response, status, fields);
-  if (response.req.method !== 'HEAD') {
-    let left = to - from;
-    for await (const chunk of view.read(from, to)) {
-      left -= chunk.length;
-      await (left > 0 ? write(response, chunk) : end(response, chunk));
+  if (!reply.begin(response, status, fields)) return;
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  let leftBytes = to - from;
+  for await (const chunk of snapshot.read(from, to)) {
+    leftBytes -= chunk.length;
+    if (await isCutOff(response, chunk, leftBytes === 0)) {
+      response.statusCode = CLIENT_GONE;
+      return;
     }
   }
-  if (!response.writableEnded) response.end();
 }
 
-/** Resolves when the socket has taken the chunk: only then may its buffer be filled again. */
-function write(response: ServerResponse, chunk: Buffer): Promise<void> {
-  return new Promise((resolve, reject) => {
-    response.write(chunk, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-/** Sends the last chunk and the end as one; resolves when it is sent, or when nobody takes it. */
-function end(response: ServerResponse, chunk: Buffer): Promise<void> {
-  if (response.closed) return Promise.resolve();
+/**
+ * Writes a chunk and waits until the socket has taken it: only then may its buffer be filled again.
+ *
+ * @param isLast whether the answer ends with it; sent together, they are one packet
+ * @returns whether the connection was closed before that
+ */
+function isCutOff(response: ServerResponse, chunk: Buffer, isLast: boolean): Promise<boolean> {
   return new Promise((resolve) => {
-    response.once('close', () => resolve());
-    response.end(chunk);
+    const onClose = (): void => resolve(true);
+    response.once('close', onClose);
+    const onTaken = (error?: Error | null): void => {
+      response.off('close', onClose);
+      resolve(error instanceof Error);
+    };
+    if (isLast) response.end(chunk, onTaken);
+    else response.write(chunk, onTaken);
   });
 }
 
 function toCacheFields(etag: string): string[] {
   return ['ETag', etag, 'Cache-Control', 'no-cache', 'Vary', 'Accept'];
-}
-
-function sendLine(
-  replier: Replier,
-  response: ServerResponse,
-  status: number,
-  line: string,
-  fields: RawFields,
-): void {
-  const length = String(Buffer.byteLength(line) + 1);
-  const raw = [...fields, 'Content-Type', TEXT, 'Content-Length', length];
-  replier.sendRaw(response, status, raw, `${line}\n`);
 }

@@ -1,147 +1,154 @@
-/** The live forms of a room: Server-Sent Events (HTML Standard §9.2) and `?follow` (contract §6). */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+/** A room live: as Server-Sent Events (HTML Standard §9.2) or as text with `?follow` (contract §6). */
+import type { ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
 import type { Hub } from '../../live/hub.ts';
 import type { Format } from '../../live/subscriber.ts';
 import { formatCursor, parseCursor } from '../../room/cursor.ts';
 import { isLineStart } from '../../room/line-reader.ts';
-import type { Snapshot, Store } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from '../response/frames.ts';
-import { IDLE_MS, type Replier } from '../response/reply.ts';
+import { type HeaderFields, IDLE_MS, type Reply, TEXT } from '../response/reply.ts';
 import { SocketSink } from '../response/socket-sink.ts';
+import type { Target } from '../router.ts';
 
-/** The bounds of `retry:`, so that the readers of a dead replica do not come back all at once. */
+/** The bounds of `retry:`, so that the readers of a replica that died do not come back all at once. */
 const RETRY_MS = [500, 2500] as const;
 
-/** How long a connection is silent before the peer's system is asked whether it is there. */
-const PROBE_MS = 60_000;
+/** How long a connection is silent before the system probes whether its peer is there. */
+const KEEP_ALIVE_PROBE_MS = 60_000;
 
-const HEADERS = {
-  'Cache-Control': 'no-store',
-  Vary: 'Accept',
-  'X-Accel-Buffering': 'no',
-} as const;
+const FIELDS = ['Cache-Control', 'no-store', 'Vary', 'Accept', 'X-Accel-Buffering', 'no'] as const;
+const EVENTS = 'text/event-stream; charset=utf-8';
 
-/** What the streams are made of. */
+/** What it takes to answer with a stream. */
 export interface StreamParts {
   readonly store: Store;
   readonly live: Hub;
-  readonly replier: Replier;
-  /** What `event: server` says. */
-  readonly serverName: string;
+  readonly reply: Reply;
+}
+
+/** A stream that is ready to be opened. */
+interface Stream {
+  readonly room: string;
+  /** Where it starts, after a line of this epoch. */
+  readonly offset: number;
+  readonly epoch: string;
+  readonly fields: HeaderFields;
+  readonly format: Format;
+  /** What is sent before any line. */
+  readonly first: Buffer | undefined;
 }
 
 /**
- * Answers with the room as events.
+ * Answers with the room as events. A stale cursor resets the stream to the room's beginning.
  *
- * @param query the request's query string
  * @throws ServiceError `bad-request` for a malformed cursor
  */
 export async function streamRoom(
   parts: StreamParts,
-  room: string,
-  query: string,
+  { argument: room, query }: Target,
   response: ServerResponse,
 ): Promise<void> {
-  const lastEventId = response.req.headers['last-event-id'];
-  const asked = (typeof lastEventId === 'string' && lastEventId) || toSince(query);
-  const { view, offset } = await findStart(parts.store, room, asked);
+  const parameters = new URLSearchParams(query);
+  const lastEventId = response.req.headers['last-event-id'] as string | undefined;
+  // Polyfills of EventSource can't set header fields.
+  const cursor = lastEventId || parameters.get('lastEventId') || parameters.get('since');
+  const { epoch, offset } = await findStart(parts.store, room, cursor);
   const start = offset ?? 0;
-  const headers = { ...HEADERS, 'Content-Type': 'text/event-stream; charset=utf-8' };
-  const isChunked = begin(parts.replier, response, headers);
-  const [least, most] = RETRY_MS;
-  const retryMs = Math.round(least + Math.random() * (most - least));
-  const id = formatCursor(view.epoch, start);
-  let hello = `retry: ${retryMs}\nevent: server\nid: ${id}\ndata: ${parts.serverName}\n\n`;
-  if (offset === undefined) hello += 'event: reset\ndata: reset\n\n';
-  join(parts, room, view, start, toEventFormat(isChunked), response, toEvents(hello, isChunked));
+  const id = formatCursor(epoch, start);
+  let first = `retry: ${pickRetryMs()}\nevent: server\nid: ${id}\ndata: ${parts.reply.server}\n\n`;
+  if (offset === undefined) first += 'event: reset\ndata: reset\n\n';
+  const isChunked = takesChunks(response);
+  openStream(parts, response, {
+    room,
+    offset: start,
+    epoch,
+    fields: [...FIELDS, 'Content-Type', EVENTS],
+    format: toEventFormat(isChunked),
+    first: toEvents(first, isChunked),
+  });
 }
 
 /**
  * Answers with the room as plain text that goes on.
  *
- * @param query the request's query string
  * @throws ServiceError `bad-request` for a malformed cursor, `gone` for a stale one
  */
 export async function followRoom(
   parts: StreamParts,
-  room: string,
-  query: string,
+  { argument: room, query }: Target,
   response: ServerResponse,
 ): Promise<void> {
-  const { view, offset } = await findStart(parts.store, room, toSince(query));
+  const cursor = new URLSearchParams(query).get('since');
+  const { epoch, offset } = await findStart(parts.store, room, cursor);
   if (offset === undefined) {
-    throw new ServiceError('gone', 'the room has no such place any more; follow it without since');
+    const line = 'the room has no line that begins at this cursor; follow it without since';
+    throw new ServiceError('gone', line);
   }
-  const cursor = { 'Chat-Cursor': formatCursor(view.epoch, offset) };
-  const headers = { ...HEADERS, ...cursor, 'Content-Type': 'text/plain; charset=utf-8' };
-  const isChunked = begin(parts.replier, response, headers);
-  join(parts, room, view, offset, toTextFormat(isChunked), response, undefined);
+  openStream(parts, response, {
+    room,
+    offset,
+    epoch,
+    fields: [...FIELDS, 'Chat-Cursor', formatCursor(epoch, offset), 'Content-Type', TEXT],
+    format: toTextFormat(takesChunks(response)),
+    first: undefined,
+  });
 }
 
-/** @returns the start, with no offset where the place that was asked for is stale */
+/** @returns the room's epoch, and the offset to start at: `undefined` if the cursor is stale */
 async function findStart(
   store: Store,
   room: string,
-  asked: string | undefined,
-): Promise<{ view: Snapshot; offset: number | undefined }> {
-  const cursor = asked === undefined || asked === 'now' ? undefined : parseCursor(asked);
-  if (asked !== undefined && asked !== 'now' && cursor === undefined) {
-    throw new ServiceError(
-      'bad-request',
-      'the cursor is malformed; it takes <epoch>-<offset>, <offset> or now',
-    );
+  text: string | null | undefined,
+): Promise<{ epoch: string; offset: number | undefined }> {
+  const cursor = text && text !== 'now' ? parseCursor(text) : { epoch: undefined, offset: 0 };
+  if (cursor === undefined) {
+    const line = 'the cursor is malformed; it takes <epoch>-<offset>, <offset> or now';
+    throw new ServiceError('bad-request', line);
   }
-  const view = await store.snapshot(room);
-  if (asked === 'now') return { view, offset: view.completeBytes };
-  if (cursor === undefined || cursor.offset === 0) return { view, offset: 0 };
-  const isEpoch = cursor.epoch === undefined || cursor.epoch === view.epoch;
-  const isGood = isEpoch && (await isLineStart(view, cursor.offset));
-  return { view, offset: isGood ? cursor.offset : undefined };
+  const snapshot = await store.snapshot(room);
+  const { epoch, completeBytes } = snapshot;
+  if (text === 'now') return { epoch, offset: completeBytes };
+  if (cursor.offset === 0) return { epoch, offset: 0 };
+  const isEpoch = cursor.epoch === undefined || cursor.epoch === epoch;
+  const isGood = isEpoch && (await isLineStart(snapshot, cursor.offset));
+  return { epoch, offset: isGood ? cursor.offset : undefined };
 }
 
-function toSince(query: string): string | undefined {
-  return (query !== '' && new URLSearchParams(query).get('since')) || undefined;
+function pickRetryMs(): number {
+  const [least, most] = RETRY_MS;
+  return Math.round(least + Math.random() * (most - least));
 }
 
-/** @returns whether the body is chunked; an HTTP/1.0 client reads to the end of its connection */
-function begin(replier: Replier, response: ServerResponse, headers: OutgoingHttpHeaders): boolean {
-  const isChunked = response.req.httpVersion !== '1.0';
-  const coding = isChunked ? { 'Transfer-Encoding': 'chunked' } : {};
-  replier.begin(response, 200, { ...headers, ...coding });
-  if (response.req.method !== 'HEAD') response.flushHeaders();
-  return isChunked;
+/** Whether the body is sent in chunks; an HTTP/1.0 client reads to the end of its connection. */
+function takesChunks(response: ServerResponse): boolean {
+  return response.req.httpVersion !== '1.0';
 }
 
 /**
- * Lets the hub write frames straight to the socket: they hold their own chunk sizes, so that one
- * buffer serves all readers.
+ * Lets the hub write frames straight to the socket: they contain their own chunk sizes, so that one
+ * buffer serves all subscribers.
  */
-function join(
-  { live }: StreamParts,
-  room: string,
-  view: Snapshot,
-  offset: number,
-  format: Format,
-  response: ServerResponse,
-  hello: Buffer | undefined,
-): void {
-  const { socket } = response;
-  // Without a socket of its own it waits behind another answer, or its client is gone already.
-  if (response.req.method === 'HEAD' || socket === null || response.closed) {
+function openStream({ live, reply }: StreamParts, response: ServerResponse, stream: Stream): void {
+  const { room, offset, epoch, fields, format, first } = stream;
+  const coding = takesChunks(response) ? ['Transfer-Encoding', 'chunked'] : [];
+  if (!reply.begin(response, 200, fields.concat(coding))) return;
+  const { req: request, socket } = response;
+  // A response that waits behind another one has no socket yet; its client comes back by itself.
+  if (request.method === 'HEAD' || socket === null) {
     response.end();
     return;
   }
-  // Nothing may be said for hours, and plain text has no pings: only the peer's system is asked.
+  response.flushHeaders();
+  // Nothing may be said for hours, and plain text has no pings: only the peer's system is probed.
   socket.setTimeout(0);
-  socket.setKeepAlive(true, PROBE_MS);
-  if (hello !== undefined) socket.write(hello);
+  socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
+  if (first !== undefined) socket.write(first);
   const sink = new SocketSink(socket, response);
-  const start = { epoch: view.epoch, offset };
-  const subscription = live.subscribe(room, start, format, sink);
+  const subscription = live.subscribe(room, { epoch, offset }, format, sink);
   sink.drained = () => subscription.resume();
   response.once('close', () => {
-    // The connection may outlive its stream, and is an idle one then like any other.
+    // The connection may outlive its stream, and is then an idle one like any other.
     socket.setTimeout(IDLE_MS);
     subscription.unsubscribe();
   });

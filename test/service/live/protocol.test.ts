@@ -1,6 +1,7 @@
 // One process: how a stream begins, what it carries, and where it starts.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { after, before, suite, test } from 'node:test';
 import { toEpoch } from '../../../lib/room/cursor.ts';
 import { get, openWire, post, readMetric } from '../../support/http.ts';
@@ -53,7 +54,7 @@ suite('a stream', () => {
     const whole = await openLive(server, room);
     const first = await whole.waitFor('the server', ({ type }) => type === 'server');
     assert.equal(whole.events[0], first);
-    assert.equal(first.data, 'calm-heron');
+    assert.equal(first.data, whole.headers['chat-server']);
     assert.deepEqual([first.hasId, first.lastEventId], [true, `${epoch}-0`]);
     const tail = await openLive(server, room, inRoom(room, 'since=now'));
     const hello = await tail.waitFor('the server', ({ type }) => type === 'server');
@@ -146,7 +147,7 @@ suite('a stream', () => {
     assert.doesNotMatch(text, /transfer-encoding/i);
     assert.match(text, /connection: close/i);
     const lines = `id: ${epoch}-4\ndata: one\n\nid: ${epoch}-8\ndata: two\n\n`;
-    assert.ok(text.endsWith(`data: calm-heron\n\n${lines}`), text);
+    assert.ok(text.endsWith(` (${hostname()})\n\n${lines}`), text);
     wire.close();
   });
 

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { ask, get, openWire, post, postBody, read } from '../../support/http.ts';
+import { type Answer, ask, get, openWire, post, postBody, read } from '../../support/http.ts';
 import { makeTempFolder, projectFolder } from '../../support/paths.ts';
 import { type Server, startServer } from '../../support/server.ts';
 
@@ -63,6 +63,17 @@ suite('a slash after a room', () => {
     });
   }
 
+  test('of the text is 308 to the one without, for every method, query and all', async () => {
+    for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND']) {
+      for (const path of ['/chat/a%2Fb', '/api/chat/lobby']) {
+        const answer = await ask(server, { method, path: `${path}/?since=now` });
+        assert.equal(answer.status, 308, `${method} ${path}`);
+        assert.equal(answer.headers.location, `${path}?since=now`);
+      }
+    }
+    assert.equal((await get(server, '/chat/%00/')).status, 400);
+  });
+
   test('/chat/ is no such redirect: it is the room general', async () => {
     assert.equal((await get(server, '/chat/')).status, 200);
   });
@@ -90,13 +101,11 @@ suite('rooms', () => {
   });
 
   test('a path without a room means general', async () => {
-    const stored = await postBody(server, '/chat/general', 'username=a&message=to+general');
-    assert.equal(stored.headers.location, '/chat/general');
+    await postBody(server, '/chat/general', 'username=a&message=to+general');
     for (const path of ['/chat/', '/api/chat/', '/api/chat']) {
       assert.match((await get(server, path)).text, /a: to general\n/, path);
       const answer = await postBody(server, path, `username=a&message=by+${path}`);
       assert.equal(answer.status, 201, path);
-      assert.equal(answer.headers.location, '/chat/general');
     }
     assert.equal((await get(server, '/chat/general')).text.split('\n').length, 5);
   });
@@ -206,25 +215,33 @@ suite('other methods and paths', () => {
   }
 
   const allowed: Record<string, string[]> = {
-    '/chat/general': ['GET', 'HEAD', 'POST'],
-    '/api/chat/general': ['GET', 'HEAD', 'POST'],
-    '/api/chat': ['GET', 'HEAD', 'POST'],
-    '/': ['GET', 'HEAD'],
-    '/general': ['GET', 'HEAD'],
-    '/static/index.html': ['GET', 'HEAD'],
-    '/-/healthy': ['GET', 'HEAD'],
-    '/-/ready': ['GET', 'HEAD'],
-    '/-/metrics': ['GET', 'HEAD'],
+    '/chat/general': ['GET', 'HEAD', 'OPTIONS', 'POST'],
+    '/api/chat/general': ['GET', 'HEAD', 'OPTIONS', 'POST'],
+    '/api/chat': ['GET', 'HEAD', 'OPTIONS', 'POST'],
+    '/': ['GET', 'HEAD', 'OPTIONS'],
+    '/general': ['GET', 'HEAD', 'OPTIONS'],
+    '/general/': ['GET', 'HEAD', 'OPTIONS'],
+    '/static/index.html': ['GET', 'HEAD', 'OPTIONS'],
+    '/-/healthy': ['GET', 'HEAD', 'OPTIONS'],
+    '/-/ready': ['GET', 'HEAD', 'OPTIONS'],
+    '/-/metrics': ['GET', 'HEAD', 'OPTIONS'],
   };
+  const toAllow = (answer: Answer) => (answer.headers.allow ?? '').split(/, */).sort();
   for (const [path, methods] of Object.entries(allowed)) {
     test(`another method at ${path} is 405 and Allow names those that are`, async () => {
-      const others = ['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'];
+      const others = ['PUT', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND'];
       for (const method of methods.includes('POST') ? others : [...others, 'POST']) {
         const answer = await ask(server, { method, path });
         assert.equal(answer.status, 405, method);
-        const allow = (answer.headers.allow ?? '').split(/, */).sort();
-        assert.deepEqual(allow, methods);
+        assert.deepEqual(toAllow(answer), methods);
       }
+    });
+
+    test(`OPTIONS at ${path} is 204 with the same Allow`, async () => {
+      const answer = await ask(server, { method: 'OPTIONS', path });
+      assert.equal(answer.status, 204);
+      assert.equal(answer.headers['content-length'], undefined);
+      assert.deepEqual(toAllow(answer), methods);
     });
   }
 
@@ -268,7 +285,10 @@ suite('other methods and paths', () => {
   test('a method that nobody knows is 405 with Allow', async () => {
     const wire = await openWire(server);
     wire.send('BREW /chat/alias HTTP/1.1\r\nHost: a\r\n\r\n');
-    assert.match(await wire.waitForEnd(), /^HTTP\/1\.1 405[\s\S]*\r\nAllow: GET, HEAD, POST\r\n/);
+    assert.match(
+      await wire.waitForEnd(),
+      /^HTTP\/1\.1 405[\s\S]*\r\nAllow: GET, HEAD, POST, OPTIONS\r\n/,
+    );
   });
 
   test('nothing leaves the front end’s folder', async () => {

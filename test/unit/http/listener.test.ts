@@ -5,12 +5,12 @@ import type { ServerResponse } from 'node:http';
 import { connect as connectNet } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { Listener, type ListenerOptions } from '../../../lib/http/listener.ts';
+import { Listener, type ListenerOptions, MAX_OPEN_RESPONSES } from '../../../lib/http/listener.ts';
 import { ask, openWire, type Wire } from '../../support/http.ts';
 import { pause, waitUntil } from '../../support/server.ts';
 
 const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
-const common = { 'Chat-Server': 'brave-otter (host)', 'X-Content-Type-Options': 'nosniff' };
+const common = ['Chat-Server', 'brave-otter (host)', 'X-Content-Type-Options', 'nosniff'];
 
 interface Listening {
   listener: Listener;
@@ -117,10 +117,7 @@ suite('what is no HTTP', () => {
   const malformed: Record<string, [sent: string, status: number]> = {
     'words of another protocol': ['EHLO mail.example\r\n\r\n', 400],
     'a method that there is not': ['GOT / HTTP/1.1\r\n\r\n', 405],
-    'an expectation that there is not': [
-      'POST / HTTP/1.1\r\nHost: a\r\nExpect: more\r\nContent-Length: 0\r\n\r\n',
-      417,
-    ],
+    'a version that there is not': ['GET / HTTP/9.9\r\nHost: a\r\n\r\n', 505],
     'a space in the target': ['GET /a b HTTP/1.1\r\nHost: a\r\n\r\n', 400],
     'a broken field': ['GET / HTTP/1.1\r\nHo st: a\r\n\r\n', 400],
     'two lengths that differ': [
@@ -141,7 +138,7 @@ suite('what is no HTTP', () => {
       wire.send(sent);
       const text = await wire.waitForEnd();
       checkRefusal(text, status);
-      if (status === 405) assert.match(text, /\r\nAllow: GET, HEAD, POST\r\n/);
+      if (status === 405) assert.match(text, /\r\nAllow: GET, HEAD, POST, OPTIONS\r\n/);
       assert.equal((await ask({ port }, {})).status, 200, 'and the others go on');
     });
   }
@@ -169,13 +166,112 @@ suite('what is no HTTP', () => {
     checkRefusal(await wire.waitForEnd(), 400);
   });
 
-  test('is not an expectation that nobody knows: that is 417', async (t) => {
-    const { connect } = await listen(t);
+  for (const [what, refused, status] of [
+    ['bytes that are no request', 'GARBAGE\r\n\r\n', 400],
+    ['a tunnel', 'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 405],
+  ] as const) {
+    test(`(${what}) is refused after the answers to the requests before it`, async (t) => {
+      const pending: ServerResponse[] = [];
+      const { connect } = await listen(t, {
+        handler: ({ url }, response) => {
+          if (url === '/slow') pending.push(response);
+          else answer(response);
+        },
+      });
+      const wire = await connect();
+      wire.send(request.replace('/', '/slow') + request);
+      await waitUntil('the slow one is asked for', () => pending.length === 1);
+      wire.send(refused);
+      // Its answer comes on a connection of its own, so the server has seen the refused one.
+      const other = await connect();
+      other.send(request);
+      await other.waitFor(/ok$/);
+      answer(pending[0]!);
+      const text = await wire.waitForEnd();
+      const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]));
+      assert.deepEqual(statuses, [200, 200, status]);
+    });
+  }
+
+  test('but a header that never ends is 408 when its time is over', async (t) => {
+    const { connect } = await listen(t, { headersTimeoutMs: 60 });
     const wire = await connect();
-    wire.send('POST / HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nContent-Length: 1\r\n\r\n');
-    const text = await wire.waitForEnd();
-    assert.match(text, /^HTTP\/1\.1 417 /);
-    assert.match(text, /\r\nChat-Server: /);
+    wire.send('GET / HTTP/1.1\r\nHost:');
+    checkRefusal(await wire.waitForEnd(), 408);
+  });
+});
+
+suite('a connection with many requests at once', () => {
+  test('is not read further while more than a few wait, and each is answered in its order', async (t) => {
+    const open: ServerResponse[] = [];
+    let mostOpen = 0;
+    let next = 0;
+    const answerAll = (): void => {
+      mostOpen = Math.max(mostOpen, open.length);
+      for (const response of open.splice(0)) {
+        const body = `<${next++}>`;
+        response.writeHead(200, { 'Content-Length': body.length });
+        response.end(body);
+      }
+    };
+    let ticks = 0;
+    const answerLater = (): void => {
+      // Late enough that the whole of what was sent could have been read.
+      ticks += 1;
+      if (ticks % 50 === 0) answerAll();
+      if (next < count) setImmediate(answerLater);
+    };
+    const { connect } = await listen(t, { handler: (_, response) => void open.push(response) });
+    const padded = `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(1000)}\r\n\r\n`;
+    const count = 2000;
+    const wire = await connect();
+    wire.send(padded.repeat(count));
+    setImmediate(answerLater);
+    const text = await wire.waitFor(new RegExp(`<${count - 1}>$`), 60_000);
+    const bodies = [...text.matchAll(/<(\d+)>/g)].map((match) => Number(match[1]));
+    assert.deepEqual(bodies, [...Array(count).keys()]);
+    // What was read in one piece, 64 KiB, is taken in as a whole.
+    const piece = 65_536 / padded.length + 1;
+    assert.ok(mostOpen <= MAX_OPEN_RESPONSES + 2 * piece, `${mostOpen} were open`);
+  });
+
+  test('of which the last has a body on its way is read on once the others are answered', async (t) => {
+    const open: ServerResponse[] = [];
+    let body = '';
+    const { connect } = await listen(t, {
+      handler: (incoming, response) => {
+        open.push(response);
+        if (incoming.method !== 'POST') return;
+        incoming.on('data', (chunk) => {
+          body += chunk;
+        });
+        incoming.on('end', () => answer(response));
+      },
+    });
+    const wire = await connect();
+    const many = MAX_OPEN_RESPONSES + 1;
+    wire.send(`${request.repeat(many)}POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab`);
+    await waitUntil('all are asked for', () => open.length === many + 1);
+    wire.send('cd');
+    for (const response of open.slice(0, many)) answer(response);
+    await wire.waitFor(new RegExp(`(?:[^]*?ok){${many + 1}}$`));
+    assert.equal(body, 'abcd');
+  });
+
+  test('tells each of them when it closes', async (t) => {
+    const closed = new Set<ServerResponse>();
+    const { connect } = await listen(t, {
+      handler: (_, response) => {
+        response.once('close', () => closed.add(response));
+        open += 1;
+      },
+    });
+    let open = 0;
+    const wire = await connect();
+    wire.send(request.repeat(3));
+    await waitUntil('all are asked for', () => open === 3);
+    wire.close();
+    await waitUntil('all are closed', () => closed.size === 3);
   });
 });
 

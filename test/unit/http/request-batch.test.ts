@@ -1,61 +1,70 @@
-// Reads of one turn share one look at each room, made after the last of them arrived.
+// The requests of one tick are served together and share one snapshot of each room.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turn } from '../../../lib/http/request-batch.ts';
+import { RequestBatch, type SharedSnapshots } from '../../../lib/http/request-batch.ts';
 import type { Snapshot, Store } from '../../../lib/store/store.ts';
 
-/** A store that counts looks; its rooms change with every look. */
-function makeStore(): { store: Store; looks: string[] } {
-  const looks: string[] = [];
+/** A batch over a store that counts what it is asked for; its rooms change every time. */
+function makeBatch() {
+  const asked: string[] = [];
+  const errors: unknown[] = [];
   const store = {
-    etag: (room: string) => `"${looks.push(`etag ${room}`)}"`,
-    snapshot: (room: string) => ({ etag: `"${looks.push(`view ${room}`)}"` }) as Snapshot,
+    etag: async (room: string) => `"${asked.push(`etag ${room}`)}"`,
+    snapshot: async (room: string) => ({ etag: `"${asked.push(`snapshot ${room}`)}"` }) as Snapshot,
   };
-  return { store: store as unknown as Store, looks };
+  const batch = new RequestBatch(store as unknown as Store, (error) => errors.push(error));
+  /** Serves a request and gives what it made of the snapshots. */
+  const serve = <T>(use: (snapshots: SharedSnapshots) => T | Promise<T>): Promise<T> =>
+    new Promise((resolve) => batch.add(async (snapshots) => resolve(await use(snapshots))));
+  return { batch, serve, asked, errors };
 }
 
-test('the reads of one turn share one look at each room', async () => {
-  const { store, looks } = makeStore();
-  const turn = new Turn(store);
-  const seen: unknown[] = [];
-  for (let n = 0; n < 3; n += 1) {
-    turn.add(
-      (shared) => void seen.push(shared.snapshot('a'), shared.etag('a'), shared.snapshot('b')),
-    );
-  }
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.deepEqual(looks, ['view a', 'etag a', 'view b']);
-  assert.equal(seen.length, 9);
-  assert.equal(seen[0], seen[3]);
-  assert.notEqual(seen[0], seen[2]);
+test('the reads of one tick share one snapshot and one tag of each room', async () => {
+  const { serve, asked } = makeBatch();
+  const reads = [1, 2, 3].map(() =>
+    serve(async (snapshots) => [
+      await snapshots.snapshot('a'),
+      await snapshots.etag('a'),
+      await snapshots.snapshot('b'),
+    ]),
+  );
+  const [first, ...others] = await Promise.all(reads);
+  for (const other of others) assert.deepEqual(other, first);
+  assert.notEqual(first![0], first![2]);
+  assert.deepEqual(asked.sort(), ['etag a', 'snapshot a', 'snapshot b']);
 });
 
-test('the look is made after the read arrived, never before', async () => {
-  const { store, looks } = makeStore();
-  const turn = new Turn(store);
-  const done = new Promise<void>((resolve) => turn.add((shared) => resolve(void shared.etag('a'))));
-  assert.deepEqual(looks, []);
-  await done;
-  assert.deepEqual(looks, ['etag a']);
+test('a snapshot is taken after the last read of the tick arrived, never before', async () => {
+  const { serve, asked } = makeBatch();
+  const read = serve((snapshots) => snapshots.etag('a'));
+  assert.deepEqual(asked, []);
+  assert.equal(await read, '"1"');
 });
 
-test('the next turn looks anew', async () => {
-  const { store, looks } = makeStore();
-  const turn = new Turn(store);
+test('the next tick takes new snapshots, also for a read that a read adds', async () => {
+  const { serve, asked } = makeBatch();
   for (let round = 1; round <= 3; round += 1) {
-    await new Promise<void>((resolve) => turn.add((shared) => resolve(void shared.snapshot('a'))));
-    assert.equal(looks.length, round);
+    await serve((snapshots) => snapshots.snapshot('a'));
+    assert.equal(asked.length, round);
   }
+  const inner = await serve(async (snapshots) => {
+    await snapshots.snapshot('a');
+    return { read: serve((next) => next.snapshot('a')) };
+  });
+  assert.deepEqual(await inner.read, { etag: '"5"' });
 });
 
-test('a read that is added by a read goes into the next turn', async () => {
-  const { store, looks } = makeStore();
-  const turn = new Turn(store);
-  await new Promise<void>((resolve) => {
-    turn.add((shared) => {
-      shared.snapshot('a');
-      turn.add((next) => resolve(void next.snapshot('a')));
-    });
+test('a request that throws, early or late, is reported and leaves the others alone', async () => {
+  const { batch, serve, errors } = makeBatch();
+  const [early, late] = [new Error('early'), new Error('late')];
+  batch.add(async () => {
+    throw early;
   });
-  assert.deepEqual(looks, ['view a', 'view a']);
+  batch.add(async (snapshots) => {
+    await snapshots.etag('a');
+    throw late;
+  });
+  assert.equal(await serve((snapshots) => snapshots.etag('a')), '"1"');
+  await serve(() => undefined);
+  assert.deepEqual(errors, [early, late]);
 });

@@ -2,13 +2,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  ALLOWED,
-  findTarget,
-  type RouteName,
-  toPagePath,
-  toRoomPath,
-} from '../../../lib/http/router.ts';
+import { findTarget, METHODS, type RouteName, toPagePath } from '../../../lib/http/router.ts';
 
 /** What a browser makes of a redirect from this place. */
 function follow(location: string, from = 'http://chat.example/x/'): URL {
@@ -95,6 +89,7 @@ suite('a bad room in a target', () => {
         `/chat/${segment}`,
         `/api/chat/${segment}`,
         `/${segment}/`,
+        `/chat/${segment}/`,
       ]) {
         assert.match(findTarget(url)?.fault ?? '', /^[\x20-\x7e]*room[\x20-\x7e]*$/, url);
       }
@@ -122,7 +117,6 @@ suite('no target', () => {
     '/-/other',
     '/-/metrics/',
     '/-/healthy/x',
-    '/api/chat/a/',
     '/api/other/r',
     '/x/chat/r',
   );
@@ -140,10 +134,12 @@ suite('no target', () => {
       if (target === undefined) return;
       const { route, fault, argument } = target;
       assert.ok(
-        (route === 'asset' && argument.startsWith('/')) || route === 'slash' || fault !== undefined,
+        (route === 'asset' && argument.startsWith('/')) ||
+          route === 'page-redirect' ||
+          fault !== undefined,
         JSON.stringify(target),
       );
-      if (route === 'slash') assert.equal(follow(argument).host, 'chat.example');
+      if (route === 'page-redirect') assert.equal(follow(argument).host, 'chat.example');
     });
   }
 
@@ -156,6 +152,9 @@ suite('no target', () => {
 
 suite('a slash after a room', () => {
   const redirects: Record<string, string> = {
+    '/chat/r/': '/chat/r',
+    '/api/chat/a%2Fb/': '/api/chat/a%2Fb',
+    '/chat/\\x/': '/chat/%5Cx',
     '/r/': '/r',
     '/static/': '/static',
     '/api/': '/api',
@@ -170,7 +169,8 @@ suite('a slash after a room', () => {
   for (const [url, location] of Object.entries(redirects)) {
     test(`${url} leads to ${location}`, () => {
       const target = findTarget(url);
-      assert.deepEqual([target?.route, target?.argument], ['slash', location]);
+      const route = url.includes('chat/') ? 'room-redirect' : 'page-redirect';
+      assert.deepEqual([target?.route, target?.argument], [route, location]);
     });
   }
 
@@ -194,7 +194,7 @@ suite('a slash after a room', () => {
     fc.assert(
       fc.property(fc.array(unit, { maxLength: 6 }), (units) => {
         const target = findTarget(`/${units.join('')}/`);
-        if (target?.route !== 'slash' || target.fault !== undefined) return;
+        if (target?.route !== 'page-redirect' || target.fault !== undefined) return;
         assert.match(target.argument, /^\/[\x21-\x7e]+$/);
         const { host, pathname } = follow(target.argument);
         assert.equal(host, 'chat.example');
@@ -205,8 +205,8 @@ suite('a slash after a room', () => {
   });
 });
 
-suite('the paths of a room', () => {
-  test('lead back to it, whatever it is called', () => {
+suite('the path of a room’s page', () => {
+  test('leads back to it, whatever it is called', () => {
     const names = fc.string({
       unit: fc.oneof(
         fc.constantFrom('/', '\\', '.', '%', '?', '#', '+', ' ', ':'),
@@ -217,25 +217,21 @@ suite('the paths of a room', () => {
     });
     fc.assert(
       fc.property(names, (room) => {
-        const onRoom = findTarget(toRoomPath(room));
-        if (onRoom?.fault !== undefined) return;
-        assert.deepEqual([onRoom?.route, onRoom?.argument], ['room', room]);
         const onPage = findTarget(toPagePath(room));
+        if (onPage?.fault !== undefined) return;
         assert.deepEqual([onPage?.route, onPage?.argument], ['page', room]);
         assert.equal(follow(toPagePath(room)).host, 'chat.example');
-        assert.match(toRoomPath(room), /^[\x21-\x7e]+$/);
+        assert.match(toPagePath(room), /^[\x21-\x7e]+$/);
       }),
       { numRuns: 20_000 },
     );
   });
 });
 
-test('every route takes GET and HEAD, and a room POST as well', () => {
-  for (const [route, methods] of Object.entries(ALLOWED)) {
-    assert.deepEqual(
-      [...methods].sort(),
-      route === 'room' ? ['GET', 'HEAD', 'POST'] : ['GET', 'HEAD'],
-      route,
-    );
+test('every route takes GET, HEAD and OPTIONS, a room POST as well, its redirect everything', () => {
+  for (const [route, methods] of Object.entries(METHODS)) {
+    if (route === 'room-redirect') assert.equal(methods, undefined);
+    else assert.equal(methods?.includes('POST'), route === 'room');
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) assert.ok(methods?.includes(method) ?? true);
   }
 });

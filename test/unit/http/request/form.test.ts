@@ -11,10 +11,10 @@ import { pause, waitUntil } from '../../../support/server.ts';
 let port = 0;
 const outcomes: string[] = [];
 const server = createServer((request, response) => {
-  // As the service does it: at the end of the turn; or once the client has gone away.
+  // As the service does it: at the end of the tick; or once the client has gone away.
   const isReady = () => request.url !== '/gone' || request.closed;
   waitUntil('ready', isReady, 5000)
-    .then(() => readForm(request, () => undefined))
+    .then(() => readForm(response))
     .then((form) => JSON.stringify(form))
     .catch((error) => (error instanceof ServiceError ? error.code : `bug: ${error}`))
     .then((outcome) => {

@@ -91,15 +91,17 @@ suite('weights', () => {
   });
 });
 
-suite('a page is asked for', () => {
+suite('a plain form is submitted', () => {
   const fields: [accept: string | undefined, isPage: boolean][] = [
     ['text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8', true],
     ['text/html', true],
     ['TEXT/HTML;q=0.1', true],
     ['text/html, text/plain;q=0.9', true],
     ['text/html;q=0.8, text/*;q=0.5', true],
-    ['text/plain;q=0, text/*', true],
-    ['text/html, text/plain', false],
+    ['text/plain;q=0, text/*', false],
+    ['text/html, text/plain, text/sgml, */*;q=0.01', true],
+    ['text/html, */*', true],
+    ['text/html;q=0.9, */*', false],
     ['text/plain, text/html;q=0.9', false],
     ['text/html;q=0', false],
     ['text/*', false],

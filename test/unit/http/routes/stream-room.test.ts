@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
 import type { ServiceError } from '../../../../lib/errors.ts';
 import { Listener } from '../../../../lib/http/listener.ts';
-import { IDLE_MS, Replier } from '../../../../lib/http/response/reply.ts';
+import { IDLE_MS, Reply } from '../../../../lib/http/response/reply.ts';
 import { followRoom, streamRoom } from '../../../../lib/http/routes/stream-room.ts';
 import { Hub } from '../../../../lib/live/hub.ts';
 import { Log } from '../../../../lib/ops/log.ts';
@@ -34,18 +34,20 @@ async function serve(t: TestContext): Promise<Streams> {
   const log = new Log('error', (line) => assert.fail(line));
   const store = new FolderStore({ folder, durable: false, log, registry: new Registry() });
   const live = new Hub(store, log);
-  const replier = new Replier('brave-otter (host)', () => false);
-  const parts = { store, live, replier, serverName: 'brave-otter' };
+  const reply = new Reply('brave-otter (host)', () => false);
+  const parts = { store, live, reply };
   let latest: Socket | undefined;
   const listener = new Listener({
-    common: replier.common,
+    common: reply.common,
     handler: (request, response) => {
       latest = request.socket;
       const [path, query = ''] = (request.url ?? '').split('?');
       const stream = path === '/follow' ? followRoom : streamRoom;
-      stream(parts, 'r', query, response).catch((error: ServiceError) => {
-        replier.sendError(response, error);
-      });
+      stream(parts, { route: 'room', argument: 'r', query }, response).catch(
+        (error: ServiceError) => {
+          reply.error(response, error);
+        },
+      );
     },
   });
   const port = await listener.listen(0, '127.0.0.1');
@@ -77,6 +79,19 @@ suite('a stream starts', () => {
         `${epoch}-8`,
         false,
       ],
+      'at lastEventId, as polyfills send it, before since': [
+        `/?since=4&lastEventId=${epoch}-8`,
+        '',
+        `${epoch}-8`,
+        false,
+      ],
+      'at Last-Event-ID before lastEventId': [
+        '/?lastEventId=8',
+        `Last-Event-ID: ${epoch}-4\r\n`,
+        `${epoch}-4`,
+        false,
+      ],
+      'at since where lastEventId is empty': ['/?lastEventId=&since=4', '', `${epoch}-4`, false],
       'at since where Last-Event-ID is empty': [
         '/?since=4',
         'Last-Event-ID: \r\n',
@@ -94,7 +109,7 @@ suite('a stream starts', () => {
     test(what, async (t) => {
       const { open, file } = await serve(t);
       const wire = await open(target, fields);
-      await wire.waitFor(/event: server\nid: \S+\ndata: brave-otter\n\n/);
+      await wire.waitFor(/event: server\nid: \S+\ndata: brave-otter \(host\)\n\n/);
       fs.appendFileSync(file, 'four\n');
       const seen = await wire.waitFor(/data: four\n\n/);
       assert.equal(/event: server\nid: (\S+)\n/.exec(seen)?.[1], first);
