@@ -109,7 +109,6 @@ export class Hub {
   }
 
   #removeFeed(room: string, feed: RoomFeed): void {
-    feed.stop();
     if (this.#feeds.get(room) === feed) this.#feeds.delete(room);
     if (this.#feeds.size > 0) return;
     this.#stopWatch?.();

@@ -44,11 +44,6 @@ export class RoomFeed {
     this.notify();
   }
 
-  /** Cancels a delivery that waits for its time. */
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-
   /** Delivers until there was no notice meanwhile. Only one run is under way at any time. */
   async #deliverUntilQuiet(): Promise<void> {
     this.#isNotified = true;
@@ -75,7 +70,6 @@ export class RoomFeed {
   #deliverLater([shortestMs, longestMs]: Delays): void {
     this.#delayMs = Math.min(longestMs, Math.max(shortestMs, this.#delayMs * 2));
     clearTimeout(this.#timer);
-    if (this.subscribers.size === 0) return;
     this.#timer = setTimeout(() => void this.#deliverUntilQuiet(), this.#delayMs).unref();
   }
 

@@ -22,14 +22,6 @@ export interface Cursor {
   readonly offset: number;
 }
 
-/** A cursor as a client sent it. */
-export interface ParsedCursor {
-  /** `undefined` for a bare offset, which is good in any epoch. */
-  readonly epoch: string | undefined;
-  /** The number of bytes from the room's beginning. */
-  readonly offset: number;
-}
-
 /**
  * Returns the epoch of a room.
  *
@@ -55,11 +47,14 @@ export function formatCursor(epoch: string, offset: number): string {
 }
 
 /**
- * Parses a cursor that a client sent: `<epoch>-<offset>` or a bare `<offset>`.
+ * Parses a cursor that a client sent: `<epoch>-<offset>`, or a bare `<offset>`, which is good in any
+ * epoch.
  *
  * @returns `undefined` if it is malformed
  */
-export function parseCursor(text: string): ParsedCursor | undefined {
+export function parseCursor(
+  text: string,
+): { epoch: string | undefined; offset: number } | undefined {
   const match = /^(?:([0-9a-f]{8})-)?(0|[1-9][0-9]{0,15})$/.exec(text);
   if (match === null) return undefined;
   const offset = Number(match[2]);

@@ -32,11 +32,9 @@ export type EntryResult =
   | { readonly entry?: never; readonly fault: string };
 
 /** The parts of a line. */
-export interface ParsedLine {
+export interface ParsedLine extends Entry {
   /** `YYYY-MM-DD HH:MM:SS`, as stored. */
   readonly time: string;
-  readonly username: string;
-  readonly message: string;
 }
 
 /**
