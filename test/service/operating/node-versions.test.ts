@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { suite, test } from 'node:test';
 import { get, makeMultipart, openWire, post, postBody, read } from '../../support/http.ts';
 import { findNodes, need } from '../../support/need.ts';
-import { startServer } from '../../support/server.ts';
+import { spawnServer, startServer } from '../../support/server.ts';
 
 /** Uses the service as its users do, on one node program. */
 async function smoke(node: string): Promise<void> {
@@ -42,14 +42,27 @@ async function smoke(node: string): Promise<void> {
   assert.deepEqual(server.stderr, [], 'no warning of a thing that goes away');
 }
 
+/** TZ names the zone of the lines, or the service does not start: what `Date` makes of it is Node's. */
+async function checkZones(node: string): Promise<void> {
+  for (const TZ of ['europe/berlin', 'est', '+02:00']) {
+    const refused = spawnServer({ node, env: { TZ } });
+    assert.deepEqual(await refused.exited, { code: 2, signal: null }, TZ);
+    assert.match(refused.stderr.join('\n'), /^chat: TZ is [^\n]*$/);
+  }
+  for (const TZ of ['Europe/Berlin', 'Asia/Kathmandu', 'EST5EDT', 'GMT']) {
+    const server = await startServer({ node, env: { TZ } });
+    assert.equal((await read(server, 'a')).headers['chat-time-zone'], TZ);
+    await server.stop();
+  }
+}
+
 const versionOf = (node: string) =>
   spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.trim() || node;
 
 suite('the built service', () => {
-  test(`runs on the node that runs this test, ${process.version}`, () => smoke(process.execPath));
-
-  for (const node of findNodes()) {
+  for (const node of [process.execPath, ...findNodes()]) {
     test(`runs on ${versionOf(node)}`, () => smoke(node));
+    test(`writes in the zone that TZ names on ${versionOf(node)}`, () => checkZones(node));
   }
 
   test('runs on Node 22, 24 and 26', { skip: need('nodes') }, () => {
