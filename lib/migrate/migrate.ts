@@ -1,45 +1,55 @@
 /**
- * Copying every room from one home to another, byte for byte (contract §10).
+ * Copies every room from one store to another, byte for byte (contract §10).
  *
- * A room of the target that is a beginning of the source's goes on where it ends, so a copy that was
- * broken off is resumed, and one that is repeated copies what was said since. Any other room of that
- * name is left as it is.
+ * A room of the target whose text is the beginning of the source's is continued. So a copy that was
+ * interrupted can be resumed, and one that is repeated copies what was said since. Any other room of the
+ * same name is left as it is. How a store adds bytes durably is its own affair (`store/archive.ts`).
  */
-
 import { readBytes } from '../room/line-reader.ts';
 import { LF } from '../room/text.ts';
 import type { Archive, RoomText } from '../store/archive.ts';
 
-/** How much is copied at one time, in bytes; after each piece the target is a good beginning. */
+/** How much is copied at once, in bytes. Between two pieces the target is a good beginning. */
 export const PIECE_BYTES = 1 << 20;
 
 /** How far a copy is. */
 export interface Progress {
-  readonly room: string;
-  /** How many bytes are compared or copied, of how many. */
+  /** How many bytes are compared or copied. */
   readonly doneBytes: number;
+  /** How many there are. */
   readonly totalBytes: number;
 }
 
-/** What became of a copy. */
+/** The result of a copy. */
 export interface Summary {
+  /** How many rooms the source has. */
   readonly rooms: number;
   readonly copiedBytes: number;
   /** The rooms that were left as they are, each with the reason. */
-  readonly refused: { readonly room: string; readonly reason: string }[];
+  readonly refused: readonly { readonly room: string; readonly reason: string }[];
 }
 
-/** One copy of all rooms. */
+/** Takes the progress after every piece. */
+export type OnProgress = (progress: Progress) => void;
+
+/**
+ * Copies every room.
+ *
+ * @throws Error if one of the two stores fails; what was copied until then stays, and another run resumes
+ */
+export function migrate(from: Archive, to: Archive, onProgress: OnProgress): Promise<Summary> {
+  return new Migration(from, to, onProgress).run();
+}
+
 class Migration {
   readonly #from: Archive;
   readonly #to: Archive;
-  readonly #onProgress: (progress: Progress) => void;
-  #room = '';
+  readonly #onProgress: OnProgress;
   #doneBytes = 0;
   #totalBytes = 0;
   #copiedBytes = 0;
 
-  constructor(from: Archive, to: Archive, onProgress: (progress: Progress) => void) {
+  constructor(from: Archive, to: Archive, onProgress: OnProgress) {
     this.#from = from;
     this.#to = to;
     this.#onProgress = onProgress;
@@ -51,45 +61,45 @@ class Migration {
     this.#totalBytes = rooms.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const refused: { room: string; reason: string }[] = [];
     for (const { room } of rooms) {
-      this.#room = room;
       const reason = await this.#copyRoom(room, present.has(room));
       if (reason !== undefined) refused.push({ room, reason });
     }
     return { rooms: rooms.length, copiedBytes: this.#copiedBytes, refused };
   }
 
-  /** @returns why the room was left as it is */
+  /** @returns why the room was left as it is; `undefined` if it was copied */
   async #copyRoom(room: string, isPresent: boolean): Promise<string | undefined> {
     const source = await this.#from.snapshot(room);
     const target = await this.#to.snapshot(room);
     if (target.sizeBytes > source.sizeBytes) return 'it is longer than the one to be copied';
     if (!(await this.#isBeginning(source, target))) return 'it is not a beginning of the same text';
-    // An empty room is one as well: a file of no bytes.
-    const isCopied = isPresent || (await this.#to.extend(room, 0, Buffer.alloc(0)));
-    if (isCopied && (await this.#copyRest(room, source, target.sizeBytes))) return undefined;
+    // A room without a byte, as an empty file, has no piece that would make it.
+    const isMade = isPresent || (await this.#to.extend(room, 0, Buffer.alloc(0)));
+    if (isMade && (await this.#copyRest(room, source, target.sizeBytes))) return undefined;
     return 'somebody writes to it while it is copied';
   }
 
   async #isBeginning(source: RoomText, target: RoomText): Promise<boolean> {
-    let at = 0;
+    let offset = 0;
     for await (const chunk of target.read(0, target.sizeBytes)) {
-      const same = await readBytes(source, at, at + chunk.length);
+      const same = await readBytes(source, offset, offset + chunk.length);
       if (!same.equals(chunk)) return false;
-      at += chunk.length;
+      offset += chunk.length;
       this.#advance(chunk.length);
     }
-    return at === target.sizeBytes;
+    return offset === target.sizeBytes;
   }
 
+  /** @returns false if somebody else wrote to the target */
   async #copyRest(room: string, source: RoomText, offset: number): Promise<boolean> {
-    for (let at = offset; at < source.sizeBytes; ) {
-      const to = Math.min(source.sizeBytes, at + PIECE_BYTES);
-      const bytes = await readBytes(source, at, to);
-      // Whole lines, where there are any, so that each stays one message.
-      const end = bytes.lastIndexOf(LF) + 1;
-      const piece = end > 0 && to < source.sizeBytes ? bytes.subarray(0, end) : bytes;
-      if (!(await this.#to.extend(room, at, piece))) return false;
-      at += piece.length;
+    for (let from = offset; from < source.sizeBytes; ) {
+      const to = Math.min(source.sizeBytes, from + PIECE_BYTES);
+      const bytes = await readBytes(source, from, to);
+      // A piece ends with a line if it can: a database keeps a line that two pieces share as two rows.
+      const end = to < source.sizeBytes ? bytes.lastIndexOf(LF) + 1 : 0;
+      const piece = end > 0 ? bytes.subarray(0, end) : bytes;
+      if (!(await this.#to.extend(room, from, piece))) return false;
+      from += piece.length;
       this.#copiedBytes += piece.length;
       this.#advance(piece.length);
     }
@@ -98,22 +108,8 @@ class Migration {
 
   #advance(bytes: number): void {
     this.#doneBytes += bytes;
-    const totalBytes = Math.max(this.#totalBytes, this.#doneBytes);
-    this.#onProgress({ room: this.#room, doneBytes: this.#doneBytes, totalBytes });
+    // The source may have grown since its rooms were listed.
+    this.#totalBytes = Math.max(this.#totalBytes, this.#doneBytes);
+    this.#onProgress({ doneBytes: this.#doneBytes, totalBytes: this.#totalBytes });
   }
-}
-
-/**
- * Copies every room.
- *
- * @param onProgress told after every piece
- * @throws ServiceError where one of the two fails; what was copied until then stays, and another run
- *   goes on from there
- */
-export function migrate(
-  from: Archive,
-  to: Archive,
-  onProgress: (progress: Progress) => void,
-): Promise<Summary> {
-  return new Migration(from, to, onProgress).run();
 }

@@ -1,48 +1,41 @@
-/** What `migrate` shows while it copies: a bar on a terminal, else a line for every tenth. */
-import type { Progress, Summary } from './migrate.ts';
+/** What `migrate` prints: while it copies, a bar on a terminal or else a line for every tenth; then a summary. */
+import type { OnProgress, Summary } from './migrate.ts';
 
-/** How often the bar is drawn at most, in milliseconds. */
+/** The bar is drawn at most this often. */
 const DRAW_MS = 100;
 const BAR_WIDTH = 30;
 
 /**
- * Makes a shower of progress.
+ * Makes a function that prints progress.
  *
- * @param isTerminal whether a line can be drawn anew
+ * @param isTerminal whether a line can be overwritten
  * @param write takes text
  */
-export function createReporter(
-  isTerminal: boolean,
-  write: (text: string) => void,
-): (progress: Progress) => void {
+export function createReporter(isTerminal: boolean, write: (text: string) => void): OnProgress {
   let drawnMs = Number.NEGATIVE_INFINITY;
-  let tenth = 0;
-  return (progress) => {
-    const { doneBytes, totalBytes } = progress;
+  let tenths = 0;
+  return ({ doneBytes, totalBytes }) => {
     const share = totalBytes === 0 ? 1 : doneBytes / totalBytes;
+    const amount = `${toMegabytes(doneBytes)} of ${toMegabytes(totalBytes)} MB`;
     if (isTerminal) {
       const nowMs = performance.now();
       if (nowMs - drawnMs < DRAW_MS && share < 1) return;
       drawnMs = nowMs;
-      write(`\r${toBar(share)}  ${toMegabytes(doneBytes)} of ${toMegabytes(totalBytes)} MB\x1b[K`);
-      if (share === 1) write('\n');
-    } else if (Math.floor(share * 10) > tenth) {
-      tenth = Math.floor(share * 10);
-      write(`chat: ${tenth * 10} %, ${toMegabytes(doneBytes)} of ${toMegabytes(totalBytes)} MB\n`);
+      write(`\r${toBar(share)}  ${amount}\x1b[K${share === 1 ? '\n' : ''}`);
+    } else if (Math.floor(share * 10) > tenths) {
+      tenths = Math.floor(share * 10);
+      write(`chat: ${tenths * 10} %, ${amount}\n`);
     }
   };
 }
 
-/** Says what became of a copy, one line for each room that was refused and one for all. */
+/** Sums up a copy: one line for each room that was refused, and one for all. */
 export function showSummary({ rooms, copiedBytes, refused }: Summary): string {
   const lines = refused.map(
     ({ room, reason }) => `chat: left the target's room ${JSON.stringify(room)}: ${reason}\n`,
   );
-  const good = rooms - refused.length;
-  lines.push(
-    `chat: ${good} of ${rooms} rooms are the same now; ${copiedBytes} bytes were copied\n`,
-  );
-  return lines.join('');
+  const same = `${rooms - refused.length} of ${rooms} rooms are the same now`;
+  return `${lines.join('')}chat: ${same}; ${copiedBytes} bytes were copied\n`;
 }
 
 function toBar(share: number): string {

@@ -15,24 +15,24 @@ export const COUNT_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 
 export class Counter {
   #value = 0;
 
-  /** Adds to it; by one unless told. */
+  /** Adds to it, by default one. */
   add(amount = 1): void {
     this.#value += amount;
   }
 
-  /** Its sample lines. */
+  /** Returns its sample lines. */
   show(name: string, labels: string): string {
     return `${name}${toBraces(labels)} ${this.#value}\n`;
   }
 }
 
-/** How many values fell below each of some bounds. */
+/** Counts values by the bounds that they do not exceed. */
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** @param bounds upper bounds, rising */
+  /** @param bounds upper bounds, ascending */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
@@ -46,7 +46,7 @@ export class Histogram {
     this.#sum += value;
   }
 
-  /** Its sample lines. */
+  /** Returns its sample lines. */
   show(name: string, labels: string): string {
     let total = 0;
     let text = '';
@@ -60,6 +60,7 @@ export class Histogram {
   }
 }
 
+/** The metrics of one name: a member for each combination of labels, or one that is sampled. */
 interface Family {
   readonly help: string;
   readonly type: string;
@@ -72,23 +73,23 @@ export class Registry {
   readonly #families = new Map<string, Family>();
 
   /**
-   * Gives a counter, made when it is first asked for.
+   * Returns a counter; makes it if it does not exist yet.
    *
    * @param name the metric's name, ending in `_total`
    * @param help one line
-   * @param labels few values: each combination lives for good
+   * @param labels few values: each combination is kept for good
    */
   counter(name: string, help: string, labels: Labels = {}): Counter {
-    return this.#member(name, help, 'counter', labels, () => new Counter()) as Counter;
+    return this.#member(name, help, 'counter', labels, () => new Counter());
   }
 
-  /** Gives a histogram, made when it is first asked for; see {@link Registry.counter}. */
+  /** Returns a histogram; makes it if it does not exist yet. See {@link Registry.counter}. */
   histogram(name: string, help: string, bounds: readonly number[], labels: Labels = {}): Histogram {
-    return this.#member(name, help, 'histogram', labels, () => new Histogram(bounds)) as Histogram;
+    return this.#member(name, help, 'histogram', labels, () => new Histogram(bounds));
   }
 
   /**
-   * Registers a value that is read when the page is asked for.
+   * Registers a value that is measured when the page is asked for.
    *
    * @param type `gauge`, or `counter` for a value that only grows
    */
@@ -96,36 +97,30 @@ export class Registry {
     this.#families.set(name, { help, type, members: new Map(), sample });
   }
 
-  /** The whole page. */
+  /** Returns the whole page. */
   show(): string {
     let text = '';
-    for (const [name, family] of this.#families) {
-      text += `# HELP ${name} ${family.help}\n# TYPE ${name} ${family.type}\n`;
-      if (family.sample !== undefined) text += `${name} ${family.sample()}\n`;
-      for (const [labels, member] of family.members) text += member.show(name, labels);
+    for (const [name, { help, type, sample, members }] of this.#families) {
+      text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+      if (sample !== undefined) text += `${name} ${sample()}\n`;
+      for (const [labels, member] of members) text += member.show(name, labels);
     }
     return text;
   }
 
-  #member(
+  #member<T extends Counter | Histogram>(
     name: string,
     help: string,
     type: string,
     labels: Labels,
-    make: () => Counter | Histogram,
-  ): Counter | Histogram {
-    let family = this.#families.get(name);
-    if (family === undefined) {
-      family = { help, type, members: new Map() };
-      this.#families.set(name, family);
-    }
+    make: () => T,
+  ): T {
+    const family = this.#families.get(name) ?? { help, type, members: new Map() };
+    this.#families.set(name, family);
     const key = toLabelText(labels);
-    let member = family.members.get(key);
-    if (member === undefined) {
-      member = make();
-      family.members.set(key, member);
-    }
-    return member;
+    const member = family.members.get(key) ?? make();
+    family.members.set(key, member);
+    return member as T;
   }
 }
 
