@@ -1,6 +1,6 @@
-// A process that wants locks, for test/lock: it enters sections, leaves evidence in files, and dies,
-// stands still or stays as it is told. Every line it prints is an event, with the system's one
-// monotonic clock, so that the events of all processes can be put side by side.
+// A process that acquires locks for lock.test.ts, enters sections, leaves evidence in files, and dies,
+// stands still or goes on as it is told. Each line that it prints is an event with the time of the
+// system's one monotonic clock, so that the events of all processes can be put in order.
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { HeldLock } from '../../../lib/lock/held-lock.ts';
@@ -12,12 +12,14 @@ export interface Task {
   folder: string;
   id: string;
   rooms: string[];
-  /** `work`: sections without end. `hold`: takes each room once and keeps it. `once`: takes and leaves. */
+  /** `work`: sections without end. `hold`: acquires each lock and keeps it. `once`: releases it. */
   mode: 'work' | 'hold' | 'once';
-  /** Kills itself where it breaks a lock, inside the guard. */
+  /** Kills itself while it breaks a lock, inside the guard. */
   diesAtBreak?: boolean;
-  /** Stands still in every section of this number: a multiple of it. */
-  stopsEvery?: number;
+  /** Kills itself inside the section of this number. */
+  diesIn?: number;
+  /** Stands still inside the section of this number. */
+  stopsIn?: number;
 }
 
 const task: Task = JSON.parse(process.argv[2] ?? '');
@@ -28,7 +30,7 @@ const locks = new LockFolder(join(task.folder, 'locks'), {
     if (task.diesAtBreak) process.kill(process.pid, 'SIGKILL');
   },
 });
-// Keeps the process there while it holds a lock and does nothing.
+// Keeps the process alive while it only holds a lock.
 setInterval(() => undefined, 1000);
 let section = 0;
 
@@ -49,15 +51,15 @@ for (const room of task.rooms) {
 }
 if (task.mode === 'once') process.exit(0);
 
-/** One event, written at once: a kill a moment later does not take it back. */
+/** Prints an event at once: a kill a moment later does not undo it. */
 function tell(event: string): void {
   fs.writeSync(1, `${process.hrtime.bigint()} ${event}\n`);
 }
 
 /**
- * One section. Who is inside puts a marker there that must not exist, adds one to a counter by
- * reading and writing, and takes the marker away: who finds a marker came in while somebody was in,
- * unless that one was killed or stood still inside, which the test knows.
+ * One section: puts a marker there that must not exist, adds one to a counter by reading and writing,
+ * and removes the marker. Whoever finds a marker came in while somebody was inside, unless that one
+ * was killed or stood still in there, which the test knows.
  */
 async function enter(room: string): Promise<void> {
   const held = await locks.acquire(room);
@@ -65,24 +67,28 @@ async function enter(room: string): Promise<void> {
   const name = `${task.id}/${section}`;
   putMarker(marker, name, room);
   held.publish(section);
-  if (task.stopsEvery !== undefined && section % task.stopsEvery === 0) {
+  if (section === task.diesIn) {
+    tell(`dies ${name}`);
+    process.kill(process.pid, 'SIGKILL');
+  }
+  if (section === task.stopsIn) {
     tell(`stops ${name}`);
     process.kill(process.pid, 'SIGSTOP');
-    // It takes effect before the next instruction, or a little later.
+    // The signal may take effect a little later than the call returns.
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  // As an append looks before it writes.
-  if (held.isHeld()) leave(held, room, marker, name);
+  // As an append checks before it writes.
+  if (held.isHeld()) count(held, room, marker, name);
   else tell(`lost ${name}`);
   await held.release();
 }
 
-function leave(held: HeldLock, room: string, marker: string, name: string): void {
+function count(held: HeldLock, room: string, marker: string, name: string): void {
   const counter = join(task.folder, `${room}.counter`);
   const fd = fs.openSync(counter, fs.constants.O_RDWR | fs.constants.O_CREAT);
   const bytes = Buffer.alloc(16);
   const before = Number(bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, 16, 0)) || '0');
-  // Long enough for another one to come in, if it could.
+  // Long enough for another process to come in, if it could.
   const endMs = performance.now() + Math.random() * 0.5;
   while (performance.now() < endMs);
   fs.writeSync(fd, String(before + 1).padStart(16, '0'), 0);
@@ -93,7 +99,7 @@ function leave(held: HeldLock, room: string, marker: string, name: string): void
   fs.rmSync(marker, { force: true });
 }
 
-/** By a link, so that the marker has its name from the very first: a kill can't come between. */
+/** A link gives the marker its text from its first moment on, whenever the process is killed. */
 function putMarker(marker: string, name: string, room: string): void {
   const own = join(task.folder, `${task.id}.marker`);
   fs.writeFileSync(own, name);

@@ -1,4 +1,4 @@
-// The lock between real processes that are killed and stopped (contract §9).
+// Locks between real processes that are killed and stopped (contract §9).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -60,7 +60,7 @@ interface Event {
   words: string[];
 }
 
-/** The events of all, in the order of time. */
+/** The events of all contenders, in the order of time. */
 function readEvents(contenders: Contender[]): Event[] {
   const events = contenders.flatMap((by) =>
     by.stdout.map((line) => {
@@ -72,18 +72,16 @@ function readEvents(contenders: Contender[]): Event[] {
 }
 
 /** Judges a run of sections; gives how many there were. */
-function judge(contenders: Contender[], folder: string): { didCount: number; foundCount: number } {
+function judge(contenders: Contender[], folder: string): number {
   for (const { id, stderr } of contenders) assert.deepEqual(stderr, [], id);
   const events = readEvents(contenders);
-  const stopped = new Set(
-    events.filter(({ what }) => what === 'stops').map(({ words }) => words[0]),
-  );
+  const ends = events.filter(({ what }) => what === 'stops' || what === 'dies');
+  const stopped = new Set(ends.map(({ words }) => words[0]));
   assert.deepEqual(
     events.filter(({ what }) => what === 'overlap').map(({ words }) => words),
     [],
   );
-  const found = events.filter(({ what }) => what === 'found');
-  for (const { atNs, words } of found) {
+  for (const { atNs, words } of events.filter(({ what }) => what === 'found')) {
     const [name = ''] = words;
     const maker = contenders.find(({ id }) => name.startsWith(`${id}/`));
     const wasKilled = maker?.killedNs !== undefined && maker.killedNs < atNs;
@@ -97,101 +95,106 @@ function judge(contenders: Contender[], folder: string): { didCount: number; fou
     const counts = done
       .filter(({ words }) => words[1] === room)
       .map(({ words }) => Number(words[2]));
-    assert.equal(
-      new Set(counts).size,
-      counts.length,
-      'no two sections counted from the same number',
-    );
+    assert.equal(new Set(counts).size, counts.length, 'two sections counted from the same number');
     assert.deepEqual(
       counts,
       [...counts].sort((one, other) => one - other),
-      'they rise with time',
+      'the counter went back',
     );
     counted += Number(fs.readFileSync(join(folder, `${room}.counter`), 'latin1'));
   }
-  assert.ok(counted >= done.length, 'nothing that was counted is lost');
-  // One that was killed between its count and its word about it.
+  assert.ok(counted >= done.length, 'a count is lost');
+  // A contender may be killed after it counted and before it told so.
   assert.ok(counted <= done.length + killCount, `${counted} counted, ${done.length} told`);
-  return { didCount: done.length, foundCount: found.length };
+  return done.length;
 }
 
-suite('one at a time', linux, () => {
+/** Waits until another contender has found the markers of all that died or stood still inside. */
+async function waitUntilFound(among: Contender[], inside: Contender[]): Promise<void> {
+  const isFound = ({ id }: Contender): boolean =>
+    among.some(({ stdout }) => stdout.some((line) => line.includes(` found ${id}/`)));
+  await waitUntil('others inside', () => inside.every(isFound), 60_000);
+}
+
+suite('one owner at a time', { ...linux, concurrency: true }, () => {
   test('over thousands of sections, with kills and stops at any moment', async (t) => {
     const folder = makeFolder();
-    const task: Omit<Task, 'id'> = { folder, rooms: ['a', 'b'], mode: 'work' };
-    const all = Array.from({ length: 5 }, () => start(task));
-    const living = () => all.filter(({ killedNs }) => killedNs === undefined);
+    const rooms = ['a', 'b', 'c'];
+    const task: Omit<Task, 'id'> = { folder, rooms, mode: 'work' };
+    const workers = Array.from({ length: 4 }, () => start(task));
+    const dying = rooms.map((room) => start({ ...task, rooms: [room], diesIn: 40 }));
+    const all = [...workers, ...dying];
+    const living = () => workers.filter(({ killedNs }) => killedNs === undefined);
     const pick = () => living()[Math.floor(Math.random() * living().length)]!;
-    await waitUntil('all at work', () => living().every(({ stdout }) => stdout.length > 20));
-    const endMs = performance.now() + 12_000;
-    while (performance.now() < endMs) {
+    await waitUntil('all at work', () => all.every(({ stdout }) => stdout.length > 20));
+    let isFound = false;
+    const found = waitUntilFound(workers, dying).finally(() => {
+      isFound = true;
+    });
+    for (let round = 1; !isFound || round <= 12; round += 1) {
       const victim = pick();
-      if (Math.random() < 0.3) {
+      if (round % 4 === 0) {
         await kill(victim);
-        all.push(start(task));
+        workers.push(start(task));
+        all.push(workers.at(-1)!);
       } else {
-        // Shorter than a lock takes to go stale: who stands still keeps what it holds.
+        // Shorter than a lock takes to become stale: who stands still keeps what it holds.
         victim.signal('SIGSTOP');
         await pause(20 + Math.random() * 600);
         victim.signal('SIGCONT');
       }
-      await pause(Math.random() * 400);
     }
+    await found;
     for (const contender of living()) await kill(contender);
-    const { didCount, foundCount } = judge(all, folder);
-    t.diagnostic(`${didCount} sections, ${all.length} processes, ${foundCount} died inside`);
-    assert.ok(didCount > 500, `only ${didCount} sections`);
-    assert.ok(all.length > 8, 'some were killed while others went on');
+    const sectionCount = judge(all, folder);
+    t.diagnostic(`${sectionCount} sections, ${all.length} processes`);
+    assert.ok(sectionCount > 500, `only ${sectionCount} sections`);
   });
 
-  test('where owners stand still inside for so long that others take over', async (t) => {
+  test('also if owners stand still inside for so long that others break their locks', async (t) => {
     const folder = makeFolder();
-    const task: Omit<Task, 'id'> = { folder, rooms: ['a'], mode: 'work' };
-    const workers = Array.from({ length: 3 }, () => start(task));
-    const sleepers = [200, 250, 300].map((stopsEvery) => start({ ...task, stopsEvery }));
+    const rooms = ['a', 'b', 'c'];
+    const tasks = rooms.map((room) => ({ folder, rooms: [room], mode: 'work' as const }));
+    const workers = tasks.map((task) => start(task));
+    const sleepers = tasks.map((task) => start({ ...task, stopsIn: 40 }));
     const all = [...workers, ...sleepers];
-    const stopCount = (one: Contender) => one.stdout.filter((line) => / stops /.test(line)).length;
-    const wakers = sleepers.map(async (one) => {
-      await waitUntil('standing still', () => stopCount(one) > 0, 60_000);
-      await pause(2800);
-      one.signal('SIGCONT');
-    });
-    await Promise.all(wakers);
-    await pause(500);
+    await waitUntilFound(workers, sleepers);
+    for (const sleeper of sleepers) sleeper.signal('SIGCONT');
+    await Promise.all(sleepers.map((sleeper) => sleeper.waitForLine(/ lost /)));
     for (const one of all) await kill(one);
-    const { didCount } = judge(all, folder);
-    const lost = readEvents(all).filter(({ what }) => what === 'lost');
-    t.diagnostic(`${didCount} sections, ${lost.length} of 3 were taken over`);
-    assert.ok(lost.length >= 2, 'who slept finds that its lock is not its own any more');
+    t.diagnostic(`${judge(all, folder)} sections`);
   });
 });
 
-suite('a dead owner', { ...linux, concurrency: true }, () => {
-  test('is survived within 3 s, by who waits already and by who comes later', async (t) => {
+suite('a lock whose owner died', { ...linux, concurrency: true }, () => {
+  test('is acquired within 3 s by who waits already', async (t) => {
     const folder = makeFolder();
     const owner = start({ folder, rooms: ['a'], mode: 'hold' });
     await owner.waitForLine(/ has a$/);
     const waiting = start({ folder, rooms: ['a'], mode: 'once' });
     await waiting.waitForLine(/ wants a$/);
-    await pause(300);
     await kill(owner);
     await endOf(waiting);
     const tookMs = toMs(timeOf(waiting, 'has') - owner.killedNs!);
-    assert.ok(tookMs < recoveryMs, `who waited had it after ${tookMs} ms`);
-
-    const second = start({ folder, rooms: ['b'], mode: 'hold' });
-    await second.waitForLine(/ has b$/);
-    await kill(second);
-    await pause(500);
-    const late = start({ folder, rooms: ['b'], mode: 'once' });
-    await endOf(late);
-    const lateMs = toMs(timeOf(late, 'has') - timeOf(late, 'wants'));
-    assert.ok(lateMs < recoveryMs, `who came later had it after ${lateMs} ms`);
+    assert.ok(tookMs < recoveryMs, `after ${tookMs} ms`);
     assert.deepEqual(listLocks(join(folder, 'locks')), []);
-    t.diagnostic(`${Math.round(tookMs)} and ${Math.round(lateMs)} ms`);
+    t.diagnostic(`${Math.round(tookMs)} ms`);
   });
 
-  test('whose breaker is killed at it is survived, each within 3 s', async (t) => {
+  test('is acquired within 3 s by who comes later', async (t) => {
+    const folder = makeFolder();
+    const owner = start({ folder, rooms: ['b'], mode: 'hold' });
+    await owner.waitForLine(/ has b$/);
+    await kill(owner);
+    const late = start({ folder, rooms: ['b'], mode: 'once' });
+    await endOf(late);
+    const tookMs = toMs(timeOf(late, 'has') - timeOf(late, 'wants'));
+    assert.ok(tookMs < recoveryMs, `after ${tookMs} ms`);
+    assert.deepEqual(listLocks(join(folder, 'locks')), []);
+    t.diagnostic(`${Math.round(tookMs)} ms`);
+  });
+
+  test('is acquired though a breaker is killed at it as well, each death within 3 s', async (t) => {
     const folder = makeFolder();
     const owner = start({ folder, rooms: ['a'], mode: 'hold' });
     await owner.waitForLine(/ has a$/);
@@ -199,18 +202,18 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     const breaker = start({ folder, rooms: ['a'], mode: 'once', diesAtBreak: true });
     assert.equal((await endOf(breaker)).signal, 'SIGKILL');
     const left = listLocks(join(folder, 'locks'));
-    assert.equal(left.length, 2, `the lock and the dead breaker's guard: ${left.join(', ')}`);
+    assert.equal(left.length, 2, `the lock and the breaker's guard: ${left.join(', ')}`);
     const next = Array.from({ length: 3 }, () => start({ folder, rooms: ['a'], mode: 'once' }));
     for (const one of next) assert.equal((await endOf(one)).code, 0);
     const times = next.map((one) => toMs(timeOf(one, 'has') - timeOf(one, 'wants')));
     assert.ok(Math.max(...times) < 2 * recoveryMs, times.join(' '));
     const breaks = next.flatMap(({ stdout }) => stdout.filter((line) => line.endsWith(' breaks')));
-    assert.ok(breaks.length <= 2, 'the guard once, the lock once');
+    assert.equal(breaks.length, 1);
     assert.deepEqual(listLocks(join(folder, 'locks')), []);
     t.diagnostic(`${times.map(Math.round).join(', ')} ms`);
   });
 
-  test('does not come back to life with its process id and host name', {
+  test('is not believed to be of a process with the same id on the same host', {
     skip: need('root'),
   }, async () => {
     const folder = makeFolder();
@@ -221,17 +224,17 @@ suite('a dead owner', { ...linux, concurrency: true }, () => {
     assert.match(
       text,
       /^[0-9a-f]{16} 1 0{16}\na\.lock\n$/,
-      'who it is, its first lock, the base, the name; no process id',
+      'owner, number, committed offset, name; no process id',
     );
     await kill(owner);
     const again = start({ folder, rooms: ['a'], mode: 'once' }, asFirst);
     assert.equal((await endOf(again)).code, 0);
     const tookMs = toMs(timeOf(again, 'has') - timeOf(again, 'wants'));
-    assert.ok(tookMs > 1500, `it took the dead one's lock for its own: ${tookMs} ms`);
+    assert.ok(tookMs > 1500, `it took the lock for its own: ${tookMs} ms`);
     assert.ok(tookMs < recoveryMs, `${tookMs} ms`);
   });
 
-  test('in several rooms at once costs each of them 3 s, and the others nothing', async () => {
+  test('costs each of several rooms 3 s, all at once, and the others nothing', async () => {
     const folder = makeFolder();
     const rooms = ['a', 'b', 'c'];
     const owner = start({ folder, rooms, mode: 'hold' });

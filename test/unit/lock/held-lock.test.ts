@@ -1,4 +1,4 @@
-// A lock file on disk: what it says, and who may remove it.
+// A lock on disk: what its record says, and who may remove it.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -12,28 +12,28 @@ import { makeTempFolder } from '../../support/paths.ts';
 const folder = makeTempFolder('lock-file');
 let made = 0;
 
-interface Taken {
+interface Acquired {
   file: string;
   lock: HeldLockFile;
-  /** What it was let go with: whether its file is gone for sure. */
+  /** What its release told: whether its file is certainly gone. */
   told: boolean[];
 }
 
-function take(disk: Partial<Disk> = {}): Taken {
+function acquire(disk: Partial<Disk> = {}): Acquired {
   made += 1;
   const file = join(folder, `${made}.lock`);
   const told: boolean[] = [];
   const fd = createExclusive(file)!;
-  const label = `0123456789abcdef ${made}`;
-  fs.writeSync(fd, formatLockRecord(label, file));
-  const body = { fd, ino: fs.fstatSync(fd).ino };
+  const lockId = `0123456789abcdef ${made}`;
+  fs.writeSync(fd, formatLockRecord(lockId, file));
+  const inode = { fd, ino: fs.fstatSync(fd).ino };
   const all = { ...realDisk, ...disk };
   const lock = new HeldLockFile(
     file,
-    body,
-    label,
+    inode,
+    lockId,
     performance.now(),
-    (isGone) => told.push(isGone),
+    (isRemoved) => told.push(isRemoved),
     all,
   );
   return { file, lock, told };
@@ -45,40 +45,44 @@ function skipTime(t: TestContext, ms: number): void {
   t.mock.method(performance, 'now', () => now() + ms);
 }
 
-suite('a lock file', () => {
-  test('is made once: the second finds it there', () => {
-    const { file } = take();
+suite('a lock', () => {
+  test('is made once only', () => {
+    const { file } = acquire();
     assert.equal(createExclusive(file), undefined);
     assert.throws(() => createExclusive(join(folder, 'gone', 'a.lock')), { code: 'ENOENT' });
   });
 
-  test('says nothing of the room before anything is written', () => {
-    const { file, lock } = take();
+  test('tells no committed offset before anything is written', () => {
+    const { file, lock } = acquire();
     assert.equal(readLockRecord(file)?.committedBytes, undefined);
     lock.release();
     assert.equal(readLockRecord(file), undefined);
   });
 
-  test('tells the committed size, the last one published, and never a mix of two', () => {
+  test('tells the committed offset that was published last, and never a mix of two', () => {
     const seen: (number | undefined)[] = [];
-    const { file, lock } = take({
+    const { file, lock } = acquire({
       writeSync: (fd, bytes, offset, length, position) => {
         const count = realDisk.writeSync(fd, bytes, offset, length, position);
         seen.push(readLockRecord(file)?.committedBytes);
         return count;
       },
     });
-    for (const base of [0, 5, 123_456, 99, Number.MAX_SAFE_INTEGER, 0, 7]) {
-      lock.publish(base);
-      assert.equal(readLockRecord(file)?.committedBytes, base);
+    for (const committedBytes of [0, 5, 123_456, 99, Number.MAX_SAFE_INTEGER, 0, 7]) {
+      lock.publish(committedBytes);
+      assert.equal(readLockRecord(file)?.committedBytes, committedBytes);
     }
     const between = seen.slice(1).filter((_, index) => index % 2 === 0);
-    assert.deepEqual(new Set(between), new Set([undefined]), 'one goes before the next comes');
+    assert.deepEqual(
+      new Set(between),
+      new Set([undefined]),
+      'one is removed before the next is written',
+    );
     lock.release();
   });
 
-  test('whose text is another lock’s tells nothing of this room', () => {
-    const { file, lock } = take();
+  test('whose record is another lock’s tells no committed offset', () => {
+    const { file, lock } = acquire();
     lock.publish(5);
     assert.equal(readLockRecord(file)?.committedBytes, 5);
     const other = join(folder, 'other.lock');
@@ -99,8 +103,8 @@ suite('a lock file', () => {
     fs.rmSync(file);
   });
 
-  test('that was written by half tells nothing that is not so', () => {
-    const { file, lock } = take();
+  test('that was written by half tells no committed offset', () => {
+    const { file, lock } = acquire();
     for (const text of [
       '',
       '0123456789abcdef',
@@ -120,8 +124,8 @@ suite('a lock file', () => {
     lock.release();
   });
 
-  test('has an identity that changes with all that its owner does, and stays where nobody does', async () => {
-    const { file, lock } = take();
+  test('has an identity that changes with all that its owner does, and only then', async () => {
+    const { file, lock } = acquire();
     const seen = [readLockRecord(file)!.identity];
     assert.equal(readLockRecord(file)!.identity, seen[0]);
     lock.publish(5);
@@ -137,16 +141,16 @@ suite('a lock file', () => {
 });
 
 suite('an owner', () => {
-  test('removes its own lock, and says so', () => {
-    const { file, lock, told } = take();
+  test('removes its lock by releasing it', () => {
+    const { file, lock, told } = acquire();
     assert.ok(lock.isHeld());
     lock.release();
     assert.deepEqual(told, [true]);
     assert.ok(!fs.existsSync(file));
   });
 
-  test('that was long away finds its lock gone, and leaves the next owner’s alone', (t) => {
-    const { file, lock, told } = take();
+  test('that stood still for long finds its lock lost, and leaves the next owner’s alone', (t) => {
+    const { file, lock, told } = acquire();
     fs.rmSync(file);
     fs.writeFileSync(file, 'somebody else');
     skipTime(t, STALE_MS);
@@ -156,8 +160,8 @@ suite('an owner', () => {
     assert.equal(fs.readFileSync(file, 'utf8'), 'somebody else');
   });
 
-  test('that was long away and finds no lock at all does no harm', (t) => {
-    const { file, lock } = take();
+  test('that stood still for long and finds no lock at all does no harm', (t) => {
+    const { file, lock } = acquire();
     fs.rmSync(file);
     skipTime(t, STALE_MS);
     assert.ok(!lock.isHeld());
@@ -165,25 +169,25 @@ suite('an owner', () => {
     assert.ok(!fs.existsSync(file));
   });
 
-  test('that was long away and not replaced still owns it', (t) => {
-    const { file, lock } = take();
+  test('that stood still for long keeps its lock if nobody broke it', (t) => {
+    const { file, lock } = acquire();
     skipTime(t, 10 * STALE_MS);
     assert.ok(lock.isHeld());
     lock.release();
     assert.ok(!fs.existsSync(file));
   });
 
-  test('looks again well before others may judge it dead', (t) => {
-    const { file, lock } = take();
+  test('checks its lock well before others may break it', (t) => {
+    const { file, lock } = acquire();
     fs.rmSync(file);
     skipTime(t, STALE_MS * 0.75);
     assert.ok(!lock.isHeld());
     lock.release();
   });
 
-  test('that can’t look at its lock does not take it for lost', (t) => {
+  test('that can’t check its lock does not take it for lost', (t) => {
     let isFailing = true;
-    const { file, lock } = take({
+    const { file, lock } = acquire({
       statSync: ((path: string, options: { throwIfNoEntry: false }) => {
         if (isFailing) throw Object.assign(new Error('EIO'), { code: 'EIO' });
         return realDisk.statSync(path, options);
@@ -198,7 +202,7 @@ suite('an owner', () => {
   });
 
   test('that can’t remove its lock leaves it empty, which hides nothing from readers', () => {
-    const { file, lock, told } = take({
+    const { file, lock, told } = acquire({
       unlinkSync: () => {
         throw Object.assign(new Error('EIO'), { code: 'EIO' });
       },
@@ -207,11 +211,11 @@ suite('an owner', () => {
     lock.release();
     assert.equal(readLockRecord(file)?.committedBytes, undefined);
     assert.equal(fs.statSync(file).size, 0);
-    assert.deepEqual(told, [false], 'what is behind it must not come to be behind another');
+    assert.deepEqual(told, [false], 'its inode must not come to be behind another lock');
   });
 
-  test('whose lock somebody removed just before it did is done with it', () => {
-    const { lock, told } = take({
+  test('whose lock somebody removed just before has released it', () => {
+    const { lock, told } = acquire({
       unlinkSync: (path) => {
         realDisk.unlinkSync(path);
         realDisk.unlinkSync(path);
@@ -221,8 +225,8 @@ suite('an owner', () => {
     assert.deepEqual(told, [true]);
   });
 
-  test('touches its lock once it is held for long, and not before', (t) => {
-    const { file, lock } = take();
+  test('touches its lock once it has held it for long, and not before', (t) => {
+    const { file, lock } = acquire();
     const before = readLockRecord(file)!.identity;
     lock.touch();
     assert.equal(readLockRecord(file)!.identity, before);
@@ -234,8 +238,8 @@ suite('an owner', () => {
     lock.touch();
   });
 
-  test('is told where the lock file could only be written by half', () => {
-    const { lock } = take({ writeSync: () => 3 });
+  test('is told if the committed offset could only be written by half', () => {
+    const { lock } = acquire({ writeSync: () => 3 });
     assert.throws(() => lock.publish(5), { code: 'ENOSPC' });
   });
 });

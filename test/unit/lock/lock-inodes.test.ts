@@ -1,4 +1,4 @@
-// The files behind a process's locks: made once, named by links, and given up where in doubt.
+// The inodes behind a process's locks: made once, linked again and again, given up if in doubt.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -13,19 +13,19 @@ interface Made {
   folder: string;
   file: string;
   inodes: LockInodes;
-  /** The files that the process keeps. */
+  /** The names of the inodes that the process keeps. */
   listOwn(): string[];
 }
 
 function makeInodes(disk: Partial<Disk> = {}): Made {
-  const folder = makeTempFolder('pool');
+  const folder = makeTempFolder('inodes');
   const statfsSync = () => ({ type: 0xef53 });
   const inodes = new LockInodes(folder, 'owner', { ...realDisk, statfsSync, ...disk });
   const listOwn = (): string[] => fs.readdirSync(folder).filter((name) => name.endsWith('.own'));
   return { folder, file: join(folder, 'r.lock'), inodes, listOwn };
 }
 
-/** A disk one of whose calls fails, once or ever. */
+/** A disk whose links fail, some times or always. */
 function failLink(errno: string, times = Number.POSITIVE_INFINITY): Partial<Disk> {
   let left = times;
   const linkSync = (existing: string, path: string): void => {
@@ -43,7 +43,7 @@ function release({ inodes, file }: Made, inode: LockInode | undefined): void {
 }
 
 suite('a lock', () => {
-  test('says its text from the beginning, and is there once', () => {
+  test('has its record from its first moment on, and is made once', () => {
     const made = makeInodes();
     const inode = made.inodes.createLock(made.file, TEXT);
     assert.equal(fs.readFileSync(made.file, 'latin1'), TEXT);
@@ -52,7 +52,7 @@ suite('a lock', () => {
     assert.equal(fs.readFileSync(made.file, 'latin1'), TEXT);
   });
 
-  test('is the same file again and again, and no lock at a time shares its file', () => {
+  test('has the same inode again and again, and never that of another lock at the same time', () => {
     const made = makeInodes();
     for (let round = 0; round < 100; round += 1)
       release(made, made.inodes.createLock(made.file, TEXT));
@@ -63,7 +63,7 @@ suite('a lock', () => {
     assert.equal(made.listOwn().length, 3);
   });
 
-  test('that is another’s costs no file', () => {
+  test('that another owner holds costs no inode', () => {
     const made = makeInodes();
     fs.writeFileSync(made.file, 'mine!');
     for (let round = 0; round < 10; round += 1) {
@@ -72,7 +72,7 @@ suite('a lock', () => {
     assert.equal(made.listOwn().length, 1);
   });
 
-  test('of a network’s file system is a file of its own: hosts may see what stood there before', () => {
+  test('on a network file system is a file of its own: hosts may be shown an earlier record', () => {
     const made = makeInodes({ statfsSync: () => ({ type: 0x6969 }) });
     const inodes = ['a', 'b'].map((name) =>
       made.inodes.createLock(join(made.folder, `${name}.lock`), TEXT),
@@ -81,7 +81,7 @@ suite('a lock', () => {
     assert.deepEqual(made.listOwn(), []);
   });
 
-  test('of a file system without links is a file of its own', () => {
+  test('on a file system without links is a file of its own', () => {
     for (const errno of ['EPERM', 'ENOTSUP', 'EMLINK', 'EXDEV']) {
       const made = makeInodes(failLink(errno));
       for (let round = 0; round < 3; round += 1) {
@@ -94,13 +94,13 @@ suite('a lock', () => {
     }
   });
 
-  test('of a file system without links and without space leaves nothing', () => {
+  test('on a file system without links and without space leaves nothing', () => {
     const made = makeInodes({ ...failLink('EPERM'), writeSync: (_, bytes) => bytes.length - 1 });
     assert.throws(() => made.inodes.createLock(made.file, TEXT), { code: 'ENOSPC' });
     assert.deepEqual(fs.readdirSync(made.folder), []);
   });
 
-  test('of a file system that takes nothing, not even a removal, leaves no handle open', () => {
+  test('on a file system that refuses everything, even removals, leaves no descriptor open', () => {
     const closed: number[] = [];
     const made = makeInodes({
       ...failLink('EPERM'),
@@ -118,15 +118,15 @@ suite('a lock', () => {
   });
 });
 
-suite('a file', () => {
-  test('is given up where nobody knows what became of its link', () => {
+suite('an inode', () => {
+  test('is given up if its link may have been made although it failed', () => {
     const made = makeInodes(failLink('EIO', 1));
     assert.throws(() => made.inodes.createLock(made.file, TEXT), { code: 'EIO' });
     assert.deepEqual(made.listOwn(), []);
     release(made, made.inodes.createLock(made.file, TEXT));
   });
 
-  test('whose name a sweep took is replaced', () => {
+  test('whose own name a sweep removed is replaced', () => {
     const made = makeInodes();
     release(made, made.inodes.createLock(made.file, TEXT));
     const [before] = made.listOwn();
@@ -136,7 +136,7 @@ suite('a file', () => {
     assert.notEqual(made.listOwn()[0], before);
   });
 
-  test('whose name is a copy’s, as the folder was put back, is replaced', () => {
+  test('whose own name leads to a copy, as the folder was put back, is replaced', () => {
     const made = makeInodes();
     release(made, made.inodes.createLock(made.file, 'owner 1 0000000000000005\nr.lock\n'));
     const own = join(made.folder, made.listOwn()[0]!);
@@ -147,14 +147,14 @@ suite('a file', () => {
     assert.equal(fs.statSync(made.file).ino, inode?.ino);
   });
 
-  test('is not made where its folder is gone: the system’s error says so', () => {
+  test('can’t be made if its folder is gone: the system’s error says so', () => {
     const made = makeInodes();
     release(made, made.inodes.createLock(made.file, TEXT));
     fs.rmSync(made.folder, { recursive: true });
     assert.throws(() => made.inodes.createLock(made.file, TEXT), { code: 'ENOENT' });
   });
 
-  test('that is given up is written to no more: its lock may still be there', () => {
+  test('that is given up is never written to again: its lock may still be there', () => {
     const made = makeInodes();
     const inode = made.inodes.createLock(made.file, TEXT);
     made.inodes.discard(inode!);
@@ -163,7 +163,7 @@ suite('a file', () => {
     assert.equal(fs.readFileSync(made.file, 'latin1'), TEXT);
   });
 
-  test('is removed when all is over, a late one too', () => {
+  test('is removed by close, or when its lock is released later', () => {
     const made = makeInodes();
     const late = made.inodes.createLock(join(made.folder, 'late.lock'), TEXT);
     release(made, made.inodes.createLock(made.file, TEXT));
