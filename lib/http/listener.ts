@@ -42,7 +42,10 @@ export interface ListenerOptions {
 }
 
 /** An error of Node's parser, with the bytes that it was in. */
-type ParseError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
+type ParseError = NodeJS.ErrnoException & {
+  readonly rawPacket?: Buffer;
+  readonly bytesParsed?: number;
+};
 
 interface Connection {
   /** The responses that are not sent yet, in order; a few that are may still be among them. */
@@ -246,9 +249,12 @@ function hold(socket: net.Socket, connection: Connection): void {
 /** A request line whose method Node's parser does not know (RFC 9112 §3). */
 const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ \S+ HTTP\/1\.[01]\r?\n/;
 
-function toStatus({ code = '', rawPacket }: ParseError): number {
+function toStatus({ code = '', rawPacket, bytesParsed = 0 }: ParseError): number {
   if (code !== 'HPE_INVALID_METHOD') return STATUS_BY_CODE[code] ?? 400;
-  return REQUEST_LINE.test(rawPacket?.toString('latin1', 0, 16_384) ?? '') ? 405 : 400;
+  // Good requests may stand before the bad one.
+  const text = rawPacket?.toString('latin1') ?? '';
+  const start = text.lastIndexOf('\n', Math.max(0, bytesParsed - 1)) + 1;
+  return REQUEST_LINE.test(text.slice(start)) ? 405 : 400;
 }
 
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {

@@ -29,11 +29,14 @@ export function keepsConnection(response: ServerResponse): boolean {
 
 /**
  * Stops accepting connections and keeps the open ones. Since Node 19 `close` of an HTTP server closes
- * its idle connections too, and the request that a proxy is just sending on one would be lost. Without
- * the base class's method that is what remains.
+ * its idle connections too, and the request that a proxy is just sending on one would be lost.
+ *
+ * @param base the class whose `close` keeps them; without one, that of the HTTP server is called
  */
-export function stopAccepting(server: http.Server): void {
-  const base: { close?: () => unknown } = net.Server.prototype;
+export function stopAccepting(
+  server: http.Server,
+  base: { close?: () => unknown } = net.Server.prototype,
+): void {
   (base.close ?? server.close).call(server);
 }
 
