@@ -1,21 +1,6 @@
 /** Helpers built from Disk calls. */
 import { toErrno } from '../errors.ts';
-import { type Disk, realDisk } from './disk.ts';
-
-/**
- * Makes a file that must not exist yet.
- *
- * @returns its open descriptor, or `undefined` if the file exists
- * @throws the system's error
- */
-export function createExclusive(file: string, disk: Disk = realDisk): number | undefined {
-  try {
-    return disk.openSync(file, 'wx', 0o644);
-  } catch (error) {
-    if (toErrno(error) === 'EEXIST') return undefined;
-    throw error;
-  }
-}
+import type { Disk } from './disk.ts';
 
 /**
  * Writes all of some bytes with one call.

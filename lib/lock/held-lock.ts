@@ -18,30 +18,11 @@ const TRUST_MS = STALE_MS / 2;
 /** How often a release that fails is tried again. */
 const MAX_RETRIES = 5;
 
-/** A lock that this process holds. */
-export interface HeldLock {
-  /**
-   * Publishes the committed offset: the size of the protected file before this owner writes.
-   *
-   * @throws the system's error
-   */
-  publish(committedBytes: number): void;
-  /**
-   * Asks the disk only after a long hold.
-   *
-   * @returns whether the lock is still this owner's
-   * @throws the system's error where that can't be told
-   */
-  isHeld(): boolean;
-  /**
-   * Releases the lock. Never rejects: a lock that can't be removed is emptied, so that it hides
-   * nothing from readers; where neither works it tries again for a second.
-   */
-  release(): Promise<void>;
-}
+/** What an owner may do with its lock. */
+export type HeldLock = Pick<HeldLockFile, 'publish' | 'isHeld' | 'release'>;
 
 /** The file of a lock that this process holds. */
-export class HeldLockFile implements HeldLock {
+export class HeldLockFile {
   readonly #file: string;
   readonly #inode: Pick<LockInode, 'fd' | 'ino'>;
   readonly #committedOffsetAt: number;
@@ -73,6 +54,11 @@ export class HeldLockFile implements HeldLock {
     this.#disk = disk;
   }
 
+  /**
+   * Publishes the committed offset: the size of the protected file before this owner writes.
+   *
+   * @throws the system's error
+   */
   publish(committedBytes: number): void {
     // A reader must never see one half of each of two numbers.
     if (this.#isPublished) this.#write(NOTHING_WRITTEN);
@@ -84,6 +70,12 @@ export class HeldLockFile implements HeldLock {
     writeWhole(this.#inode.fd, Buffer.from(text), this.#committedOffsetAt, this.#disk);
   }
 
+  /**
+   * Asks the disk only after a long hold.
+   *
+   * @returns whether the lock is still this owner's
+   * @throws the system's error where that can't be told
+   */
   isHeld(): boolean {
     if (performance.now() - this.#acquiredMs < TRUST_MS) return true;
     return this.#disk.statSync(this.#file, { throwIfNoEntry: false })?.ino === this.#inode.ino;
@@ -100,6 +92,10 @@ export class HeldLockFile implements HeldLock {
     }
   }
 
+  /**
+   * Releases the lock. Never rejects: a lock that can't be removed is emptied, so that it hides
+   * nothing from readers; where neither works it tries again for a second.
+   */
   async release(): Promise<void> {
     let isRemoved = this.#tryRemove();
     for (let tries = 0; !isRemoved && !this.#tryEmpty(); tries += 1) {

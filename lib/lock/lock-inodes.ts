@@ -11,7 +11,7 @@
  */
 import path from 'node:path';
 import { type Disk, isLocal } from '../disk/disk.ts';
-import { createExclusive, removeIfThere, tryClose, writeWhole } from '../disk/files.ts';
+import { removeIfThere, tryClose, writeWhole } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
 
 /** The end of the name that a process gives an inode. */
@@ -131,8 +131,13 @@ export class LockInodes {
 
   /** Makes a lock that is a file of its own. */
   #createFile(file: string, bytes: Buffer): LockInode | undefined {
-    const fd = createExclusive(file, this.#disk);
-    if (fd === undefined) return undefined;
+    let fd: number;
+    try {
+      fd = this.#disk.openSync(file, 'wx', 0o644);
+    } catch (error) {
+      if (toErrno(error) === 'EEXIST') return undefined;
+      throw error;
+    }
     try {
       writeWhole(fd, bytes, 0, this.#disk);
       return { fd, ino: this.#disk.fstatSync(fd).ino, ownFile: undefined };

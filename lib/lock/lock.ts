@@ -192,17 +192,15 @@ export class LockFolder {
     return held;
   }
 
-  #breakStale(name: string, file: string, detector: StaleLockDetector): Promise<void> {
-    return this.#breakInGuard(file, detector, ({ committedBytes }) =>
-      this.#events.onBreak(name, committedBytes),
-    );
-  }
-
-  /** Removes a stale lock, once however many processes try. */
-  async #breakInGuard(
+  /**
+   * Removes a stale lock, once however many processes try.
+   *
+   * @param name its name; `undefined` for a guard
+   */
+  async #breakStale(
+    name: string | undefined,
     file: string,
     detector: StaleLockDetector,
-    beforeBreak: (record: LockRecord) => Promise<void>,
   ): Promise<void> {
     const guardFile = path.join(this.#folder, toGuardName(file, detector.identity!));
     const guard = this.#tryAcquire(guardFile);
@@ -210,12 +208,12 @@ export class LockFolder {
       // Another process is breaking the lock. If it died, its guard becomes stale as any lock does.
       detector.guard ??= new StaleLockDetector(this.#disk);
       if (!detector.guard.isStale(guardFile)) return;
-      return this.#breakInGuard(guardFile, detector.guard, async () => undefined);
+      return this.#breakStale(undefined, guardFile, detector.guard);
     }
     try {
       const record = readLockRecord(file, this.#disk);
-      if (record?.identity !== detector.identity) return;
-      await beforeBreak(record!);
+      if (record === undefined || record.identity !== detector.identity) return;
+      if (name !== undefined) await this.#events.onBreak(name, record.committedBytes);
       // That took a while. Its owner, or another process, may have changed the lock meanwhile.
       const identity = readLockRecord(file, this.#disk)?.identity;
       if (identity === detector.identity) this.#disk.unlinkSync(file);
