@@ -122,19 +122,20 @@ async function sendLines(
   group: readonly Subscriber[],
 ): Promise<void> {
   const lines = await readLines(snapshot, offset);
+  if (lines === undefined) {
+    // No line begins at the offset any more: somebody edited the room.
+    for (const subscriber of group) subscriber.reset();
+    return;
+  }
+  const { epoch } = snapshot;
+  const end = { epoch, offset: lines.end };
+  // Counted from the end, as a note that replaces a long line is shorter than the line.
+  const start = lines.end - lines.text.length;
   const frames = new Map<Format, Buffer>();
   for (const subscriber of group) {
-    if (lines === undefined) {
-      subscriber.reset();
-      continue;
-    }
-    let frame = frames.get(subscriber.format);
-    if (frame === undefined) {
-      // Counted from the end, as a note that replaces a long line is shorter than the line.
-      const start = lines.end - lines.text.length;
-      frame = subscriber.format.frameLines(lines.text, start, snapshot.epoch);
-      frames.set(subscriber.format, frame);
-    }
-    subscriber.send(frame, { epoch: snapshot.epoch, offset: lines.end });
+    const { format } = subscriber;
+    const frame = frames.get(format) ?? format.frameLines(lines.text, start, epoch);
+    frames.set(format, frame);
+    subscriber.send(frame, end);
   }
 }
