@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { need } from '../support/need.ts';
 import { projectFolder } from '../support/paths.ts';
+import { drawImports, readPicture } from './picture.ts';
 import * as rules from './rules.ts';
 
 type Rule = (files: rules.Files) => string[];
@@ -207,6 +208,28 @@ for (const [sentence, { rule, bad, good }] of Object.entries(examples)) {
 function listNames(folder: string, count: number): string[] {
   return Array.from({ length: count }, (_, number) => `${folder}/${number}.js`);
 }
+
+suite('the picture in docs/architecture.md', () => {
+  test('shows who may import whom', () => {
+    const picture = drawImports({
+      'errors.ts': [],
+      'room/': ['room/'],
+      'http/routes/': ['http/', 'room/', 'errors.ts'],
+      'http/': ['http/', 'store/store.ts'],
+      'store/': ['room/'],
+    });
+    const arrows = picture.split('\n').filter((line) => line.includes('-->'));
+    assert.deepEqual(arrows, [
+      '  http --> room & store',
+      '  server_ts --> http',
+      '  store --> room',
+    ]);
+  });
+
+  test('is the one of the import table: npm run picture draws it', () => {
+    assert.equal(readPicture(), drawImports(rules.importTable));
+  });
+});
 
 /** All text files that git tracks, and those that it soon will. */
 function readTracked(): rules.Files {
