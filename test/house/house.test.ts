@@ -45,6 +45,17 @@ const examples: Record<string, Example> = {
       'bench/a.ts': `function run(): void {\n${longBody}}\n`,
     },
   },
+  'a folder with code has at most 12 files': {
+    rule: rules.findCrowdedFolders,
+    bad: [makeFolder('lib/room', 13), makeFolder('scripts', 13), makeFolder('test/unit/a', 13)],
+    good: {
+      ...makeFolder('lib/room', 12),
+      ...makeFolder('lib/room/inner', 12),
+      ...makeFolder('lib/http/routes', 13),
+      ...makeFolder('static/panels', 13),
+      ...makeFolder('docs', 13),
+    },
+  },
   'every folder in lib/ has a face that says what it is for': {
     rule: rules.findFacelessFolders,
     bad: [
@@ -116,16 +127,6 @@ const examples: Record<string, Example> = {
       'static/panels/rooms.js': "import { room } from '../model/room.js';\n",
       'static/sync/log.js': "import { pause } from '../lib/time.js';\nimport './tabs.js';\n",
     },
-  },
-  'a folder of the page has at most 12 files': {
-    rule: rules.findFullPageFolders,
-    bad: [Object.fromEntries(listNames('static/sync', 13).map((path) => [path, '']))],
-    good: Object.fromEntries(
-      [...listNames('static/sync', 12), ...listNames('static/panels', 20)].map((path) => [
-        path,
-        '',
-      ]),
-    ),
   },
   'no import goes in a circle': {
     rule: rules.findImportCircles,
@@ -204,9 +205,9 @@ for (const [sentence, { rule, bad, good }] of Object.entries(examples)) {
   });
 }
 
-/** So many files in a folder. */
-function listNames(folder: string, count: number): string[] {
-  return Array.from({ length: count }, (_, number) => `${folder}/${number}.js`);
+/** So many files in one folder. */
+function makeFolder(folder: string, count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`${folder}/${n}.ts`, '']));
 }
 
 suite('the picture in docs/architecture.md', () => {
