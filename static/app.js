@@ -41,12 +41,11 @@ function showIntro() {
 	scroller.setAttribute('aria-busy', 'false');
 }
 
-/** Shows what is new since the last visit, and sends what that left. */
+/** Shows what is new since the last visit. */
 function startReading() {
 	const { epoch, offset } = log.cursor;
 	if (readBefore?.epoch === epoch && readBefore.offset < offset) rows.divide(readBefore.offset);
 	unread.update();
-	void outbox.restore();
 }
 
 /** Announces what others wrote. @param {import('./model/line.js').Line[]} lines */
@@ -77,7 +76,8 @@ async function goToAddress() {
 /** Follows a link to a message within the page, and copies it. @param {MouseEvent} event */
 async function followLink(event) {
 	const link = event.target instanceof Element ? event.target.closest('a') : null;
-	if (!link || parseOffset(link.hash) === undefined) return;
+	const isInPage = link?.href.split('#')[0] === location.href.split('#')[0];
+	if (!link || !isInPage || parseOffset(link.hash) === undefined) return;
 	if (event.ctrlKey || event.metaKey || event.shiftKey) return;
 	event.preventDefault();
 	history.pushState(null, '', link.hash);

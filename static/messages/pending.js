@@ -19,6 +19,7 @@ class Pending extends Emitter {
 	constructor() {
 		super();
 		on(outbox, 'change', () => this.#render());
+		this.#render();
 		on(outbox, 'failed', ({ detail: { reason } }) => toast(`Not sent. ${reason}`));
 	}
 

@@ -2,7 +2,7 @@ import { make } from '../lib/dom.js';
 import { clock } from '../model/clock.js';
 import { getHue, identity } from '../model/identity.js';
 import { parseLine } from '../model/line.js';
-import { markerOf, renderMessage } from './text.js';
+import { findMentions, renderMessage } from './text.js';
 
 /**
  * @import { Line } from '../model/line.js'
@@ -13,15 +13,33 @@ import { markerOf, renderMessage } from './text.js';
 /** Messages of one person within this time stand under one name. */
 const GROUP_MS = 300_000;
 
-/** @param {Line} line @returns {Row} */
+/**
+ * Makes the row of a line. Where that fails it is the bare text: one line never empties the page.
+ * @param {Line} line @returns {Row}
+ */
 export function makeRow(line) {
-	const { time, name, message } = parseLine(line.text);
-	const date = clock.parse(time);
-	const attributes = { class: 'time', href: `#${line.start}`, tabindex: '-1' };
-	const link = make('a', attributes, date ? renderTime(date, time) : '#');
-	const element = renderRow(name, message, link);
-	element.id = `at-${line.start}`;
-	return { line, element, name, date, lastDate: date };
+	const { text } = line;
+	const row = tryMakeRow(line) ?? {
+		line,
+		name: '',
+		element: make('div', { class: 'row bare' }, make('div', { class: 'text', dir: 'auto' }, text)),
+	};
+	row.element.id = `at-${line.start}`;
+	return row;
+}
+
+/** @param {Line} line @returns {Row | undefined} */
+function tryMakeRow(line) {
+	try {
+		const { time, name, message } = parseLine(line.text);
+		const date = clock.parse(time);
+		const attributes = { class: 'time', href: `#${line.start}`, tabindex: '-1' };
+		const link = make('a', attributes, date ? renderTime(date, time) : '#');
+		return { line, element: renderRow(name, message, link), name, date, lastDate: date };
+	} catch (error) {
+		console.error(error);
+		return undefined;
+	}
 }
 
 /** @param {Date} date @param {string} time as stored */
@@ -36,16 +54,24 @@ function renderTime(date, time) {
  *   beside the name
  */
 export function renderRow(name, message, aside) {
-	const marker = name === identity.name ? undefined : markerOf(identity.name, true);
-	const text = make('div', { class: 'text', dir: 'auto' }, renderMessage(message, marker));
-	const [initial] = new Intl.Segmenter().segment(name.toLocaleUpperCase());
-	const disc = make('span', { class: 'disc', 'aria-hidden': 'true' }, initial?.segment ?? '');
+	const mentioned = name === identity.name ? '' : identity.name;
+	const rendered = renderMessage(message, (part) => findMentions(part, mentioned));
+	const text = make('div', { class: 'text', dir: 'auto' }, rendered);
+	const disc = make('span', { class: 'disc', 'aria-hidden': 'true' }, getInitial(name));
 	const label = make('bdi', { class: 'name' }, name);
 	const element = make('div', { class: 'row' }, disc, label, aside, text);
 	element.classList.toggle('bare', !name);
 	element.classList.toggle('mentions', Boolean(text.querySelector('mark')));
 	element.style.setProperty('--hue', String(getHue(name)));
 	return element;
+}
+
+/** The first character of a name, as people count characters. @param {string} name */
+function getInitial(name) {
+	const upper = name.toLocaleUpperCase();
+	if (!Intl.Segmenter) return [...upper][0] ?? '';
+	const [first] = new Intl.Segmenter().segment(upper);
+	return first?.segment ?? '';
 }
 
 /**

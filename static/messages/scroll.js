@@ -1,3 +1,4 @@
+import { bisect } from '../lib/bisect.js';
 import { byId, on } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
 
@@ -51,7 +52,7 @@ class Scroll extends Emitter {
 	preserve(change) {
 		const { top } = this.#scroller.getBoundingClientRect();
 		const rows = [...this.#scroller.querySelectorAll('.row')];
-		const anchor = rows.find((row) => row.getBoundingClientRect().bottom > top);
+		const anchor = rows[bisect(rows, (row) => row.getBoundingClientRect().bottom > top)];
 		const before = anchor?.getBoundingClientRect().top ?? 0;
 		change();
 		if (this.isAtBottom) this.toBottom();

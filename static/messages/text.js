@@ -1,50 +1,78 @@
 import { make } from '../lib/dom.js';
 
-/** What a message looks like: its links, its line breaks, and what is marked. */
+// A link ends at white space, at a quote or bracket but for those that addresses have, and at what
+// ends a sentence in other scripts. No bidi control is part of it: it could show another address.
+const LINK =
+	/https?:\/\/(?:[^\s<>"`↵\p{Cc}\p{Cf}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{QMark}\p{Term}]|[[\](){}'!,.:;?])+/giu;
+/** What may stand at the end of a link, and more often belongs to the sentence around it. */
+const TRAILING = /[.,;:!?'*_~…]$/;
 
-// No bidi control is part of a link: it could show another address.
-const LINK = /\bhttps?:\/\/[^\s<>"“”«»`↵\p{Cc}\p{Cf}]+/giu;
+/** @typedef {import('../model/search.js').Span} Span */
 
-/** @param {string} message as stored @param {RegExp} [marker] what to mark */
-export function renderMessage(message, marker) {
+/**
+ * Renders a message: its links, its line breaks, and what is marked.
+ * @param {string} message as stored
+ * @param {(text: string) => Span[]} findMarks what to mark in a part that is no link
+ */
+export function renderMessage(message, findMarks) {
 	const fragment = document.createDocumentFragment();
 	let end = 0;
 	for (const match of message.matchAll(LINK)) {
 		const href = trimLink(match[0]);
-		if (!URL.canParse(href)) continue;
-		appendPlain(fragment, message.slice(end, match.index), marker);
+		const isInWord = /[a-z\d]/i.test(message[match.index - 1] ?? '');
+		if (isInWord || !isAddress(href)) continue;
+		appendPlain(fragment, message.slice(end, match.index), findMarks);
 		const rel = 'noopener noreferrer nofollow';
 		fragment.append(make('a', { href, rel, target: '_blank', dir: 'ltr' }, href));
 		end = match.index + href.length;
 	}
-	appendPlain(fragment, message.slice(end), marker);
+	appendPlain(fragment, message.slice(end), findMarks);
 	return fragment;
 }
 
-/** Finds some words, or a name: as a word of its own. @param {string} words @param {boolean} isName */
-export function markerOf(words, isName) {
-	const literal = words.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
-	const source = isName ? `(?<![\\p{L}\\p{N}_])@?${literal}(?![\\p{L}\\p{N}_])` : literal;
-	return words ? new RegExp(source, 'giu') : undefined;
+/**
+ * Finds a name where it stands as a word of its own.
+ * @param {string} text @param {string} name '' is found nowhere
+ * @returns {Span[]}
+ */
+export function findMentions(text, name) {
+	if (!name) return [];
+	const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+	const matches = text.matchAll(new RegExp(`@?${literal}(?![\\p{L}\\p{N}_])`, 'giu'));
+	return [...matches]
+		.filter(({ index }) => !/[\p{L}\p{N}_]$/u.test(text.slice(0, index)))
+		.map(({ 0: found, index }) => ({ start: index, end: index + found.length }));
 }
 
-/** Leaves a sentence's punctuation out, and brackets that no link opened. @param {string} link @returns {string} */
+/** Leaves out a sentence's punctuation, and brackets that the link doesn't open. @param {string} link */
 function trimLink(link) {
-	const last = link.at(-1) ?? '';
-	const open = { ')': '(', ']': '[', '}': '{' }[last];
-	const isUnmatched = open && link.split(open).length < link.split(last).length;
-	return isUnmatched || /[.,;:!?'’*_]/.test(last) ? trimLink(link.slice(0, -1)) : link;
+	for (let end = link.length; ; end -= 1) {
+		const trimmed = link.slice(0, end);
+		const last = trimmed.at(-1) ?? '';
+		const open = { ')': '(', ']': '[', '}': '{' }[last];
+		const isUnmatched = open && trimmed.split(open).length < trimmed.split(last).length;
+		if (!isUnmatched && !TRAILING.test(trimmed)) return trimmed;
+	}
 }
 
-/** @param {DocumentFragment} fragment @param {string} text @param {RegExp} [marker] */
-function appendPlain(fragment, text, marker) {
+/** @param {string} href */
+function isAddress(href) {
+	try {
+		return Boolean(new URL(href).hostname);
+	} catch {
+		return false;
+	}
+}
+
+/** @param {DocumentFragment} fragment @param {string} text @param {(text: string) => Span[]} findMarks */
+function appendPlain(fragment, text, findMarks) {
 	for (const [number, part] of text.split('↵').entries()) {
 		if (number) fragment.append(make('br', {}));
-		let end = 0;
-		for (const match of marker ? part.matchAll(marker) : []) {
-			fragment.append(part.slice(end, match.index), make('mark', {}, match[0]));
-			end = match.index + match[0].length;
+		let done = 0;
+		for (const { start, end } of findMarks(part)) {
+			fragment.append(part.slice(done, start), make('mark', {}, part.slice(start, end)));
+			done = end;
 		}
-		fragment.append(part.slice(end));
+		fragment.append(part.slice(done));
 	}
 }

@@ -49,7 +49,7 @@ export function parseLine(text) {
 /** A message as the server stores it. @param {string} message */
 export function cleanMessage(message) {
 	return message
-		.toWellFormed()
+		.replace(/\p{Cs}/gu, '\uFFFD')
 		.replace(/\r\n?|\n/g, '↵')
 		.replace(/(?!\t)[\p{Cc}\u2028\u2029]/gu, '\uFFFD');
 }

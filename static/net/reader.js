@@ -3,7 +3,7 @@ import { clock } from '../model/clock.js';
 import { EMPTY_ROOM, parseCursor } from '../model/cursor.js';
 import { splitLines } from '../model/line.js';
 import { chatPath } from '../model/room.js';
-import { noteServer, Refusal } from './answer.js';
+import { fetchRoom, noteServer } from './answer.js';
 
 /**
  * net/ talks to the service: it reads a room, follows its stream and posts to it. It says what came
@@ -95,7 +95,7 @@ class RoomReader {
 	async #fetch(range, signal, etag) {
 		const headers = new Headers(range ? { Range: `bytes=${range}` } : {});
 		if (etag) headers.set('If-None-Match', etag);
-		const answer = await fetch(chatPath(), {
+		const answer = await fetchRoom(chatPath(), {
 			headers,
 			cache: 'no-store',
 			signal: abortAfter(TIMEOUT_MS, signal),
@@ -104,7 +104,6 @@ class RoomReader {
 		noteServer('text', answer);
 		clock.setZone(answer.headers.get('chat-time-zone'));
 		const isUnchanged = status === 304;
-		if (!answer.ok && !isUnchanged && status !== 416) throw await Refusal.read(answer);
 		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);
 		// Only now is the body whole.
 		if (etag !== undefined && !isUnchanged) this.#etag = answer.headers.get('etag') ?? '';

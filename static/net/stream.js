@@ -6,10 +6,10 @@ import { chatPath } from '../model/room.js';
  * @import { Line } from '../model/line.js'
  * @typedef {'lost' | 'refused' | 'silent' | 'reset' | 'stopped'} Ending
  *   `lost`: it was open and broke off; `refused`: it never opened; `silent`: it opened and nothing
- *   came, as behind a proxy that buffers; `reset`: the cursor isn't one of this room; `stopped`: the
+ *   came, as behind a proxy that buffers, or there are no streams; `reset`: the cursor isn't one of this room; `stopped`: the
  *   caller's signal
- * @typedef {{ onOpen: (server: string) => void, onSign: () => void,
- *   onLine: (epoch: string, line: Line) => void }} Listeners `onSign`: anything came
+ * @typedef {{ onOpen: (server: string) => void, onPing: () => void,
+ *   onLine: (epoch: string, line: Line) => void }} Listeners
  */
 
 const OPENING_MS = 8_000;
@@ -22,44 +22,55 @@ const SILENCE_MS = 35_000;
  * @param {Cursor} cursor @param {AbortSignal} signal @param {Listeners} listeners
  * @returns {Promise<Ending>}
  */
-export function readStream(cursor, signal, { onOpen, onSign, onLine }) {
+export async function readStream(cursor, signal, { onOpen, onPing, onLine }) {
+	const source = openSource(`${chatPath()}?since=${formatCursor(cursor)}`);
+	if (!source) return 'silent';
 	return new Promise((resolve) => {
-		const source = new EventSource(`${chatPath()}?since=${formatCursor(cursor)}`);
 		const stop = () => end('stopped');
 		let timer = setTimeout(() => end('silent'), OPENING_MS);
 		let isOpen = false;
 		let { offset } = cursor;
 
-		/** @param {Ending} ending */
-		function end(ending) {
+		const end = (/** @type {Ending} */ ending) => {
 			clearTimeout(timer);
 			signal.removeEventListener('abort', stop);
 			source.close();
 			resolve(ending);
-		}
-		function noteSign() {
+		};
+		const restartTimer = () => {
 			clearTimeout(timer);
 			timer = setTimeout(() => end('lost'), SILENCE_MS);
-			onSign();
-		}
+		};
 
 		signal.addEventListener('abort', stop);
 		source.addEventListener('server', ({ data, lastEventId }) => {
 			isOpen = true;
 			offset = parseCursor(lastEventId)?.offset ?? offset;
-			noteSign();
+			restartTimer();
 			onOpen(data);
 		});
 		source.addEventListener('message', ({ data, lastEventId }) => {
 			const after = parseCursor(lastEventId);
 			if (!after) return;
-			noteSign();
+			restartTimer();
 			onLine(after.epoch, { start: offset, end: after.offset, text: data });
 			offset = after.offset;
 		});
-		source.addEventListener('ping', noteSign);
+		source.addEventListener('ping', () => {
+			restartTimer();
+			onPing();
+		});
 		source.addEventListener('reset', () => end('reset'));
 		source.addEventListener('error', () => end(isOpen ? 'lost' : 'refused'));
 		if (signal.aborted) stop();
 	});
+}
+
+/** @param {string} address @returns undefined where the browser has or allows no streams */
+function openSource(address) {
+	try {
+		return new EventSource(address);
+	} catch {
+		return undefined;
+	}
 }

@@ -1,6 +1,7 @@
 import { byId, make, on, onSubmit } from '../lib/dom.js';
-import { markerOf, renderMessage } from '../messages/text.js';
+import { renderMessage } from '../messages/text.js';
 import { parseLine } from '../model/line.js';
+import { findWords, fold } from '../model/search.js';
 import { reader } from '../net/reader.js';
 import { log } from '../sync/log.js';
 
@@ -43,7 +44,7 @@ class Finder {
 	#submit() {
 		this.#running.abort();
 		this.#running = new AbortController();
-		const words = this.#input.value.trim().toLowerCase();
+		const words = fold(this.#input.value).trim();
 		this.#hits.replaceChildren();
 		if (words) void this.#search(words, this.#running.signal);
 	}
@@ -57,7 +58,7 @@ class Finder {
 		try {
 			while (end > 0 && count < HIT_LIMIT) {
 				const range = await reader.readBefore(end, RANGE_BYTES, signal);
-				const hits = range.lines.filter(({ text }) => text.toLowerCase().includes(words)).reverse();
+				const hits = range.lines.filter(({ text }) => fold(text).includes(words)).reverse();
 				this.#hits.append(
 					...hits.slice(0, HIT_LIMIT - count).map((line) => renderHit(line, words)),
 				);
@@ -79,11 +80,11 @@ class Finder {
 /** @param {import('../model/line.js').Line} line @param {string} words */
 function renderHit({ start, text }, words) {
 	const { time, name, message } = parseLine(text);
-	const from = Math.max(0, message.toLowerCase().indexOf(words) - 60);
+	const from = Math.max(0, (findWords(message, words)[0]?.start ?? 0) - 60);
 	const excerpt = message.slice(from, from + 240).replaceAll('↵', ' ');
 	const head = make('span', {}, make('b', { dir: 'auto' }, name), ' ', make('time', {}, time));
 	const body = make('span', { class: 'excerpt', dir: 'auto' }, from ? '…' : '');
-	body.append(renderMessage(excerpt, markerOf(words, false)));
+	body.append(renderMessage(excerpt, (part) => findWords(part, words)));
 	return make('li', {}, make('a', { href: `#${start}` }, head, body));
 }
 

@@ -20,8 +20,24 @@ class Notifications {
 		const { name, message } = parseLine(last.text);
 		const body = `${name}: ${message.replaceAll('↵', '\n')}`.slice(0, 200);
 		// The tabs of a room give the same tag, and the browser shows one of them.
-		const notification = new Notification(room, { body, tag: `${room}#${last.start}` });
-		on(notification, 'click', () => window.focus());
+		this.#make({ body, tag: `${room}#${last.start}` });
+	}
+
+	/**
+	 * Makes a notification. Browsers on phones have the class and throw when it is used.
+	 * @param {NotificationOptions} options
+	 */
+	#make(options) {
+		try {
+			const notification = new Notification(room, options);
+			on(notification, 'click', () => window.focus());
+			return notification;
+		} catch {
+			shared.set('notify', false);
+			this.#update();
+			toast('This browser makes no notifications.');
+			return undefined;
+		}
 	}
 
 	/** @param {boolean} isWanted */
@@ -29,9 +45,11 @@ class Notifications {
 		const isAllowed = !isWanted || (await Notification.requestPermission()) === 'granted';
 		shared.set('notify', isWanted && isAllowed);
 		this.#update();
-		if (!isAllowed) toast('The browser doesn’t allow notifications from this page.');
-		else if (isWanted) toast('Notifications while this page is in the background.');
-		else toast('No notifications.');
+		if (!isAllowed) return toast('The browser doesn’t allow notifications from this page.');
+		if (!isWanted) return toast('No notifications.');
+		const trial = this.#make({ silent: true, tag: 'trial' });
+		trial?.close();
+		if (trial) toast('Notifications while this page is in the background.');
 	}
 
 	#isOn() {

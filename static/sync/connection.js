@@ -1,6 +1,6 @@
 import { on } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
-import { FOREVER_MS, jitter, pause } from '../lib/time.js';
+import { jitter, pause } from '../lib/time.js';
 import { Refusal } from '../net/answer.js';
 import { readStream } from '../net/stream.js';
 import { log } from './log.js';
@@ -11,11 +11,12 @@ import { Tabs } from './tabs.js';
 const POLL_MS = 2_000;
 /** How long it polls before it tries the stream again. */
 const POLLING_MS = 30_000;
+const BACKGROUND_POLL_MS = 5_000;
 /** After so many streams in a row that failed it polls. */
 const STREAM_FAILURE_LIMIT = 2;
 /** The longest wait before the next attempt. */
 const RETRY_MS = 15_000;
-/** A visible tab that heard nothing for longer than the distance of pings reconnects. */
+/** Pings come every 15 s: a tab that heard nothing for longer may be cut off. */
 const STALE_MS = 20_000;
 
 /**
@@ -36,9 +37,12 @@ class Connection extends Emitter {
 
 	/** Connects, and stays connected. */
 	start() {
-		on(this.#tabs, 'leader', () => this.#attempt.abort());
+		on(this.#tabs, 'role', () => this.#attempt.abort());
 		on(this.#tabs, 'question', () => this.#tabs.send({ status: this.status }));
-		on(this.#tabs, 'status', ({ detail }) => this.#setStatus(detail));
+		on(this.#tabs, 'status', ({ detail }) => {
+			this.#heardAt = Date.now();
+			this.#setStatus(detail);
+		});
 		on(this.#tabs, 'lines', ({ detail: { epoch, lines } }) => {
 			this.#heardAt = Date.now();
 			for (const line of lines) log.receive(epoch, line, true);
@@ -97,16 +101,23 @@ class Connection extends Emitter {
 
 	/** Follows the room in the best way there is, until that ends. @param {AbortSignal} signal */
 	async #follow(signal) {
-		if (!this.#tabs.isLeader) return this.#followLeader(signal);
+		if (this.#tabs.role === 'follower') return this.#followLeader(signal);
+		if (this.#tabs.role === 'background') return this.#poll(BACKGROUND_POLL_MS, signal);
 		const mayStream = this.#streamFailures < STREAM_FAILURE_LIMIT;
 		if (mayStream && (await this.#tabs.mayStream())) return this.#stream(signal);
-		return this.#poll(signal);
+		return this.#poll(POLL_MS, signal);
 	}
 
-	/** @param {AbortSignal} signal */
+	/** Waits for what the leader sends, and polls while that is silent. @param {AbortSignal} signal */
 	async #followLeader(signal) {
 		this.#tabs.send({ isQuestion: true });
-		await pause(FOREVER_MS, signal);
+		while (!signal.aborted) {
+			await pause(POLL_MS, signal);
+			if (signal.aborted || Date.now() - this.#heardAt < STALE_MS) continue;
+			// A leader that is suspended, or shows a dialog, keeps its lock.
+			await log.catchUp();
+			this.#setStatus({ state: 'polling', server: '', reason: '' });
+		}
 	}
 
 	/** @param {AbortSignal} signal */
@@ -120,10 +131,11 @@ class Connection extends Emitter {
 				isOpen = true;
 				this.#publish('live', server);
 			},
-			onSign: () => {
+			onPing: () => this.#publish('live', this.status.server),
+			onLine: (epoch, line) => {
 				this.#heardAt = Date.now();
+				log.receive(epoch, line);
 			},
-			onLine: (epoch, line) => log.receive(epoch, line),
 		});
 		clearInterval(polling);
 		if (isOpen) this.#streamFailures = 0;
@@ -136,12 +148,12 @@ class Connection extends Emitter {
 		await pause(jitter(600), signal);
 	}
 
-	/** @param {AbortSignal} signal */
-	async #poll(signal) {
+	/** @param {number} intervalMs @param {AbortSignal} signal */
+	async #poll(intervalMs, signal) {
 		const end = Date.now() + POLLING_MS;
 		while (Date.now() < end && !signal.aborted) {
 			this.#publish('polling');
-			await pause(POLL_MS, signal);
+			await pause(intervalMs, signal);
 			await log.catchUp();
 		}
 		this.#streamFailures = STREAM_FAILURE_LIMIT - 1;
@@ -149,13 +161,13 @@ class Connection extends Emitter {
 
 	/** Sets the status, and tells the other tabs. @param {Status['state']} state */
 	#publish(state, server = '', reason = '') {
+		this.#heardAt = Date.now();
 		this.#setStatus({ state, server, reason });
 		if (this.#tabs.isLeader) this.#tabs.send({ status: this.status });
 	}
 
 	/** @param {Status} status */
 	#setStatus(status) {
-		this.#heardAt = Date.now();
 		this.status = status;
 		this.emit('change');
 	}

@@ -16,13 +16,15 @@ import { log } from './log.js';
  * @import { Receipt } from '../net/post.js'
  * @typedef {'queued' | 'sending' | 'stored' | 'unsure' | 'failed'} State
  *   `unsure`: it was sent, and no answer says whether it is stored; `failed`: it is not stored
- * @typedef {{ name: string, message: string, state: State, reason: string, since: Cursor }} Entry
- *   `reason`: why it failed; `since`: where the room ended when it was sent, so that its line can
- *   only be behind that
+ * @typedef {{ name: string, message: string, state: State, reason: string, since: Cursor,
+ *   sentAt: number }} Entry `reason`: why it failed; `since`: where the room ended when it was sent,
+ *   so that its line can only be behind that; `sentAt`: when, by `performance.now()`
  */
 
-/** The waits before each reading of the room for a message whose answer was lost. */
-const CHECKS_MS = [0, 800, 2_000];
+/** A copy of a message that is not stored so long after it was sent never will be. */
+const ARRIVAL_MS = 10_000;
+/** The wait between two readings of the room for a message whose answer was lost. */
+const CHECK_MS = 1_000;
 
 /**
  * The reader's messages from the moment they are written until their lines are in the log. They
@@ -32,11 +34,12 @@ class Outbox extends Emitter {
 	#key = `outbox.${room}`;
 	#isSending = false;
 	/** @type {Entry[]} */
-	entries = tabStore.get(this.#key, []);
+	entries = this.#load();
 
 	constructor() {
 		super();
 		on(log, 'lines', ({ detail }) => this.#removeStored(detail.lines));
+		log.addEventListener('open', () => this.#restore(), { once: true });
 		on(window, 'beforeunload', (event) => {
 			if (this.entries.some(({ state }) => /queued|unsure/.test(state))) event.preventDefault();
 		});
@@ -44,7 +47,8 @@ class Outbox extends Emitter {
 
 	/** @param {string} name @param {string} message */
 	add(name, message) {
-		this.entries.push({ name, message, state: 'queued', since: log.cursor, reason: '' });
+		const since = log.cursor;
+		this.entries.push({ name, message, state: 'queued', reason: '', since, sentAt: 0 });
 		void this.#sendAll();
 	}
 
@@ -60,13 +64,30 @@ class Outbox extends Emitter {
 		this.#emitChange();
 	}
 
-	/** Takes up the messages that were on their way when the page was left. */
-	async restore() {
-		this.#emitChange();
+	/**
+	 * Loads what a page before this one left. What it was sending may be stored or not.
+	 * @returns {Entry[]}
+	 */
+	#load() {
+		/** @type {Entry[]} */
+		const entries = tabStore.get(this.#key, []);
+		const left = entries.filter(({ state }) => state !== 'stored');
+		for (const entry of left) {
+			entry.sentAt = performance.now();
+			if (entry.state === 'sending') entry.state = 'unsure';
+			if (entry.state === 'unsure') entry.reason = 'The page was reloaded while it was being sent.';
+			if (entry.state !== 'queued') continue;
+			entry.state = 'failed';
+			entry.reason = 'The page was reloaded before it was sent.';
+		}
+		return left;
+	}
+
+	/** Finds out what became of the messages that a page before this one sent. */
+	async #restore() {
 		for (const entry of [...this.entries]) {
-			entry.reason ||= 'The page was reloaded before it was sent.';
-			if (entry.state !== 'queued') await this.#findInRoom(entry);
-			this.#setState(entry, 'failed');
+			if (entry.state === 'unsure') await this.#decideToSendAgain(entry);
+			else if (entry.state === 'failed') await this.#findInRoom(entry);
 		}
 	}
 
@@ -98,6 +119,7 @@ class Outbox extends Emitter {
 	async #send(entry) {
 		while (!log.isOpen || connection.status.state === 'offline') await pause(300);
 		entry.since = log.cursor;
+		entry.sentAt = performance.now();
 		this.#setState(entry, 'sending');
 		try {
 			const receipt = await postMessage(entry.name, entry.message);
@@ -106,17 +128,17 @@ class Outbox extends Emitter {
 		} catch (error) {
 			const isRefusal = error instanceof Refusal;
 			entry.reason = isRefusal ? error.message : 'No answer came, and the room doesn’t have it.';
-			// A refusal by 4xx stores nothing. A 5xx may come from a proxy, which doesn't know.
-			if (isRefusal && error.status >= 400 && error.status < 500) {
+			// A 4xx of the service stores nothing. Whoever else answers doesn't know what became of it.
+			if (isRefusal && error.isFromService && error.status < 500) {
 				return this.#setState(entry, 'failed');
 			}
 		}
 		await this.#decideToSendAgain(entry);
 	}
 
-	/** @param {Entry} entry @param {Receipt | undefined} receipt */
+	/** @param {Entry} entry @param {Receipt} receipt */
 	async #takeReceipt(entry, receipt) {
-		if (receipt) log.receive(receipt.epoch, receipt.line);
+		log.receive(receipt.epoch, receipt.line);
 		// The log removes it in a moment. However that goes, it is stored.
 		await pause(300);
 		if (this.entries.includes(entry)) await log.catchUp().catch(() => {});
@@ -125,13 +147,14 @@ class Outbox extends Emitter {
 
 	/**
 	 * Decides whether the page offers to send a message again whose answer was lost. The rule: only
-	 * when the room has been read and doesn't have the message. Until then it is `unsure`.
+	 * where the room, read when no copy can be on its way any more, doesn't have it. Until then it is
+	 * `unsure`, however long the room can't be read.
 	 * @param {Entry} entry
 	 */
 	async #decideToSendAgain(entry) {
 		this.#setState(entry, 'unsure');
-		for (const waitMs of CHECKS_MS) {
-			await pause(waitMs);
+		for (let isDecided = false; !isDecided; await pause(CHECK_MS)) {
+			isDecided = performance.now() > entry.sentAt + ARRIVAL_MS;
 			await this.#findInRoom(entry);
 			if (!this.entries.includes(entry)) return;
 		}

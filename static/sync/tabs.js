@@ -5,6 +5,7 @@ import { acquireStream, elect } from './election.js';
 
 /**
  * @import { Line } from '../model/line.js'
+ * @import { Role } from './election.js'
  * @typedef {{ state: 'connecting' | 'live' | 'polling' | 'offline', server: string,
  *   reason: string }} Status how the page is connected; `reason`: why it isn't, in the server's words
  * @typedef {{ lines?: Line[], epoch?: string, status?: Status, isQuestion?: true }} Message what
@@ -14,7 +15,7 @@ import { acquireStream, elect } from './election.js';
 /**
  * The tabs that show this room. One leads: it has the stream, and sends its lines to the others.
  *
- * - `leader`: this tab began or ceased to lead
+ * - `role`: this tab has another one
  * - `lines` ({ epoch, lines }), `status` (Status): the leader sent these
  * - `question`: another tab asks this leader for its status
  */
@@ -23,20 +24,25 @@ export class Tabs extends Emitter {
 	#channel;
 	#candidacy = new AbortController();
 	#hasStream = false;
-	isLeader = false;
+	/** @type {Role} */
+	role = 'follower';
 
 	/** Takes part. */
 	join() {
 		this.#candidacy = new AbortController();
-		this.#channel = new BroadcastChannel(`chat.${room}`);
-		on(this.#channel, 'message', ({ data }) => this.#receive(data));
+		try {
+			this.#channel = new BroadcastChannel(`chat.${room}`);
+			on(this.#channel, 'message', ({ data }) => this.#receive(data));
+		} catch {
+			// The browser has or allows none: the tabs don't hear of each other.
+		}
 		const { signal } = this.#candidacy;
-		const setLeader = (/** @type {boolean} */ isLeader) => {
+		const setRole = (/** @type {Role} */ role) => {
 			if (signal.aborted) return;
-			this.isLeader = isLeader;
-			this.emit('leader');
+			this.role = role;
+			this.emit('role');
 		};
-		elect(`chat.room.${room}`, setLeader, signal);
+		void elect(`chat.room.${room}`, setRole, signal);
 	}
 
 	/** Gives up the lead and the stream. */
@@ -44,7 +50,12 @@ export class Tabs extends Emitter {
 		this.#candidacy.abort();
 		this.#channel?.close();
 		this.#channel = undefined;
-		this.isLeader = this.#hasStream = false;
+		this.role = 'follower';
+		this.#hasStream = false;
+	}
+
+	get isLeader() {
+		return this.role === 'leader';
 	}
 
 	/** Whether this tab may hold a stream. */

@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { after, before, type TestContext } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { findChromium } from '../support/need.ts';
+import { findChromium, need } from '../support/need.ts';
+import { type Server, type ServerOptions, startServer } from '../support/server.ts';
+import { type BadProxy, startProxy } from './proxy.ts';
 
 const flags =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
@@ -12,6 +15,39 @@ const flags =
 /** Starts Chromium; the caller closes it. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: findChromium() ?? '', args: flags.split(' ') });
+}
+
+/** Whether the tests of a browser are skipped here, and why. */
+export const skip = need('chromium');
+
+/** One Chromium for all tests of a file. */
+export function useBrowser(): { get(): Browser } {
+  let browser: Browser | undefined;
+  before(async () => {
+    if (!skip) browser = await launchBrowser();
+  });
+  after(() => browser?.close());
+  return {
+    get: () => {
+      assert.ok(browser, 'the browser has started');
+      return browser;
+    },
+  };
+}
+
+/** A service that is gone with the test. */
+export async function serve(t: TestContext, options: ServerOptions = {}): Promise<Server> {
+  const server = await startServer(options);
+  t.after(() => server.kill());
+  return server;
+}
+
+/** A service and a wire to it that can be bad, both gone with the test. */
+export async function serveBadly(t: TestContext): Promise<{ server: Server; proxy: BadProxy }> {
+  const server = await serve(t);
+  const proxy = await startProxy(server.port);
+  t.after(() => proxy.close());
+  return { server, proxy };
 }
 
 /** A person at a browser of their own. */

@@ -358,7 +358,11 @@ const recordNotifications = `
   window.Notification = class extends EventTarget {
     static get permission() { return permission; }
     static async requestPermission() { return (permission = answers.shift()); }
-    constructor(title, { body, tag }) { super(); shown.push({ title, body, tag }); }
+    constructor(title, { body, tag }) {
+      super();
+      if (body) shown.push({ title, body, tag });
+    }
+    close() {}
   };
   window.desk = { hide, shown };
 `;

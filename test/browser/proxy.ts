@@ -2,7 +2,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** The proxy; its switches take effect on the next bytes. */
-export interface Proxy {
+export interface BadProxy {
   url: string;
   /**
    * POSTs reach the service, their answers don't come back: `cut` closes the connection before
@@ -16,6 +16,14 @@ export interface Proxy {
   swallowsStreams: boolean;
   /** Open streams stay open and nothing comes through any more: a dead connection. */
   freezesStreams: boolean;
+  /**
+   * Somebody else answers in the rooms' place, as after a session has ended: `html` a login page,
+   * `redirect` the way to one, `text` a portal's plain text. A POST whose answer gets lost still
+   * reaches the service.
+   */
+  portal: keyof typeof portals | false;
+  /** Ends all connections. */
+  cut(): void;
   /** How many requests for a stream have come. */
   streamCount: number;
   /** How many streams are open. */
@@ -23,6 +31,12 @@ export interface Proxy {
   close(): void;
 }
 
+const login = '<!doctype html>\n<title>Sign in</title>\n<p>Who are you?\n';
+const portals = {
+  html: `HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: ${login.length}\r\n\r\n${login}`,
+  redirect: 'HTTP/1.1 302 Found\r\nLocation: /static/index.html\r\nContent-Length: 0\r\n\r\n',
+  text: 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\nwelcome\n',
+};
 const badGateway =
   'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n502';
 
@@ -36,20 +50,24 @@ function readInterim(bytes: Buffer): Buffer {
 }
 
 /** Listens on a free port of 127.0.0.1. */
-export async function startProxy(targetPort: number): Promise<Proxy> {
+export async function startProxy(targetPort: number): Promise<BadProxy> {
   const sockets = new Set<Socket>();
   const server = createServer((client) => relay(client));
-  const proxy: Proxy = {
+  const proxy: BadProxy = {
     url: '',
     losesAnswers: false,
     losesPosts: false,
     swallowsStreams: false,
     freezesStreams: false,
+    portal: false,
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     streamCount: 0,
     openStreams: 0,
     close: () => {
       server.close();
-      for (const socket of sockets) socket.destroy();
+      proxy.cut();
     },
   };
 
@@ -80,7 +98,10 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
           });
         }
       }
-      if (kind === 'post' && proxy.losesPosts) client.destroy();
+      const isForRoom = /^\S+ \/chat\//.test(text);
+      const isStored = kind === 'post' && proxy.losesAnswers;
+      if (proxy.portal && isForRoom && !isStored) client.write(portals[proxy.portal]);
+      else if (kind === 'post' && proxy.losesPosts) client.destroy();
       else service.write(bytes);
     });
     const lose = (bytes: Buffer) => {

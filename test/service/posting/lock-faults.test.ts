@@ -79,8 +79,7 @@ const moments: Record<string, string> = {
   'while it syncs': 'fdatasync,fsync:delay_enter=120s',
 };
 
-// Each test has a store of its own, and waits more than it computes.
-const strace = { skip: need('linux', 'strace'), concurrency: true };
+const strace = { skip: need('linux', 'strace') };
 
 suite('a process killed with SIGKILL while it holds the lock', strace, () => {
   for (const [moment, inject] of Object.entries(moments)) {
