@@ -1,6 +1,5 @@
 // The loops of the fuzz run.
 import { connect, type Socket } from 'node:net';
-import { pause } from '../../support/server.ts';
 import { Random } from '../crash/random.ts';
 import { properties } from './parsers.ts';
 import { Target } from './wire.ts';
@@ -55,7 +54,6 @@ export async function fuzzServer(
   });
   await Promise.all(attackers);
   for (const socket of idle) socket.destroy();
-  await pause(100);
   const faults = await target.judge();
   const { memoryBytes } = target;
   if (memoryBytes > MAX_MEMORY_BYTES) faults.push(`${memoryBytes} bytes of memory`);

@@ -7,7 +7,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Listener, type ListenerOptions, MAX_OPEN_RESPONSES } from '../../../lib/http/listener.ts';
 import { ask, openWire, type Wire } from '../../support/http.ts';
-import { pause, waitUntil } from '../../support/server.ts';
+import { waitUntil } from '../../support/server.ts';
 
 const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const common = ['Chat-Server', 'brave-otter (host)', 'X-Content-Type-Options', 'nosniff'];
@@ -289,7 +289,6 @@ suite('a drain', () => {
       isDrained = true;
     });
     await waitUntil('nobody is let in', () => isRefused(port));
-    await pause(150);
     wire.send(request);
     await wire.waitFor(/ok.+ok$/s);
     assert.equal(isDrained, false, 'a connection is still open');
@@ -335,7 +334,7 @@ suite('a drain', () => {
 
   test('waits for an answer that is under way', async (t) => {
     let pending: ServerResponse | undefined;
-    const { listener, connect } = await listen(t, {
+    const { listener, connect, port } = await listen(t, {
       handler: (_, response) => {
         pending = response;
       },
@@ -344,7 +343,7 @@ suite('a drain', () => {
     wire.send(request);
     await waitUntil('asked', () => pending !== undefined);
     const drained = listener.drain(20_000);
-    await pause(100);
+    await waitUntil('nobody is let in', () => isRefused(port));
     pending!.shouldKeepAlive = false;
     answer(pending!);
     assert.match(await wire.waitForEnd(), /ok$/);

@@ -1,12 +1,14 @@
 // A request's form: the same fields however its body comes, within its limits (contract §4).
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { after, before, suite, test } from 'node:test';
+import { setImmediate as tick } from 'node:timers/promises';
 import { ServiceError } from '../../../../lib/errors.ts';
 import { MAX_BODY_BYTES, readForm } from '../../../../lib/http/request/form.ts';
-import { openWire } from '../../../support/http.ts';
-import { pause, waitUntil } from '../../../support/server.ts';
+import { openWire, type Wire } from '../../../support/http.ts';
+import { waitUntil } from '../../../support/server.ts';
 
 let port = 0;
 const outcomes: string[] = [];
@@ -33,13 +35,23 @@ after(() => {
   server.closeAllConnections();
 });
 
-/** Sends a request in pieces, each a packet of its own, and gives what became of its form. */
-async function send(...pieces: string[]): Promise<string> {
+/** Sends pieces, each a packet of its own, and waits until the server has read them. */
+async function deliver(...pieces: string[]): Promise<Wire> {
+  const connected = once(server, 'connection');
   const wire = await openWire({ port });
-  for (const [index, piece] of pieces.entries()) {
-    if (index > 0) await pause(5);
+  const [socket] = (await connected) as [Socket];
+  let sentBytes = 0;
+  for (const piece of pieces) {
     wire.send(piece);
+    sentBytes += Buffer.byteLength(piece);
+    while (socket.bytesRead < sentBytes && !socket.destroyed) await tick();
   }
+  return wire;
+}
+
+/** Sends a request in pieces and returns what became of its form. */
+async function send(...pieces: string[]): Promise<string> {
+  const wire = await deliver(...pieces);
   const text = await wire.waitFor(/<.*>/s);
   wire.close();
   return /<(.*)>/s.exec(text)?.[1] ?? '';
@@ -166,10 +178,7 @@ suite('a body', () => {
       `${makeHead(20)}username=a`,
       `${makeHead(undefined)}5\r\nuser`,
     ]) {
-      const wire = await openWire({ port });
-      wire.send(sent);
-      await pause(30);
-      wire.close();
+      (await deliver(sent)).close();
     }
     await waitUntil('all refused', () => outcomes.length >= count + 3);
     assert.deepEqual(outcomes.slice(count), ['bad-request', 'bad-request', 'bad-request']);
@@ -177,10 +186,7 @@ suite('a body', () => {
 
   test('that broke off before anybody read it is no form either', async () => {
     const count = outcomes.length;
-    const wire = await openWire({ port });
-    wire.send(`${makeHead(20, urlencoded, '', '/gone')}username=a`);
-    await pause(30);
-    wire.close();
+    (await deliver(`${makeHead(20, urlencoded, '', '/gone')}username=a`)).close();
     await waitUntil('refused', () => outcomes.length > count);
     assert.equal(outcomes.at(-1), 'bad-request');
   });

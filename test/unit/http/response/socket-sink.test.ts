@@ -5,6 +5,7 @@ import http, { type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
+import { setImmediate as tick } from 'node:timers/promises';
 import { SocketSink } from '../../../../lib/http/response/socket-sink.ts';
 import { need } from '../../../support/need.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
@@ -115,9 +116,9 @@ for (const [way, prepare] of Object.entries(ways)) {
       socket.on('error', () => undefined);
       const closed = new Promise((resolve) => socket.once('close', resolve));
       client.resetAndDestroy();
-      for (let n = 0; n < 50 && !socket.destroyed; n += 1) {
+      while (!socket.destroyed) {
         sink.write(Buffer.alloc(1000));
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        await tick();
       }
       await closed;
       sink.write(Buffer.from('late'));
