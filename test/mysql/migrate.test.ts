@@ -44,7 +44,7 @@ for (const engine of engines) {
       assert.match(await migrate(address, last), / 0 bytes were copied/);
     });
 
-    test('what is said after the move goes on in the same room, and moves back', async () => {
+    test('messages after the move join the same room, and move back', async () => {
       const first = makeRooms();
       const address = await database.makeStore();
       await migrate(first, address);
@@ -59,7 +59,7 @@ for (const engine of engines) {
       assert.deepEqual(await observe(first), now);
     });
 
-    test('a live reader goes on at its cursor', async () => {
+    test('a live reader resumes at its cursor', async () => {
       const folder = makeTempFolder('rooms');
       const address = await database.makeStore();
       const before = await startServer({ store: folder });
@@ -67,14 +67,14 @@ for (const engine of engines) {
         await post(before, 'live', { username: 'u', message: `before ${n}` });
       }
       const old = await openLive(before, 'live', {});
-      const { lastEventId: place } = await old.waitFor('before 6', ({ data }) =>
+      const { lastEventId: cursor } = await old.waitFor('before 6', ({ data }) =>
         /before 6/.test(data),
       );
       old.close();
       await before.stop();
       await migrate(folder, address);
       const server = await startServer({ store: address });
-      const live = await openLive(server, 'live', { lastEventId: place });
+      const live = await openLive(server, 'live', { lastEventId: cursor });
       await post(server, 'live', { username: 'u', message: 'after 0' });
       await live.waitFor('after 0', ({ data }) => /after 0/.test(data));
       const expected = ['before 7', 'before 8', 'before 9', 'after 0'];
@@ -87,7 +87,7 @@ for (const engine of engines) {
       await server.stop();
     });
 
-    test('a copy that is killed is gone on with, and each byte is there once', async () => {
+    test('a copy that is killed can be resumed, and each byte is there once', async () => {
       const folder = makeTempFolder('rooms');
       const line = '[2018-02-25 14:00:51] omri: some words of no great interest\n';
       writeFileSync(join(folder, 'long.txt'), line.repeat(100_000));

@@ -27,7 +27,7 @@ suite('a line', () => {
     assert.equal(JSON.parse(/room=("(?:[^"\\]|\\.)*")/.exec(line)?.[1] ?? ''), nasty);
   });
 
-  test('shows an error with its place and with what lies beneath', () => {
+  test('shows an error with its stack and its cause', () => {
     const cause = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
     const line = logOne('failed', { error: new TypeError('broken', { cause }) });
     assert.match(line, /TypeError: broken/);
