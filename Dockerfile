@@ -43,9 +43,9 @@ USER 10001:10001
 VOLUME /chat/rooms
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Node asks itself: one small request, under 60 ms of CPU, most of it Node's own start. `/-/ready` is 503 while the store can't take a message and
-# while the process drains.
-HEALTHCHECK --interval=3s --timeout=4s --start-period=10s --retries=3 CMD ["node", "-e", "require('node:http').get({port:process.env.PORT||8080,path:'/-/ready',timeout:3000},(a)=>process.exit(a.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
+# Node asks the service for `/-/healthy`, which writes nothing: an idle service lets its disk sleep. Each check costs
+# 60 ms of CPU, most of it Node's own start.
+HEALTHCHECK --interval=30s --timeout=4s --start-period=10s --retries=3 CMD ["node", "-e", "require('node:http').get({port:process.env.PORT||8080,path:'/-/healthy',timeout:3000},(a)=>process.exit(a.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
 # A small young generation: what clients leave behind is collected sooner, and idle live readers cost a third less memory.
 ENTRYPOINT ["node", "--max-semi-space-size=4", "/chat/dist/server.js"]
 

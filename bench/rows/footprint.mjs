@@ -73,7 +73,7 @@ export async function restIdle({ rounds }) {
 /** The lock by itself, as JavaScript. */
 function bundleLock() {
   const outfile = path.join(makeFolder(), 'lock.mjs');
-  const source = path.join(projectFolder, 'lib', 'store', 'lock.ts');
+  const source = path.join(projectFolder, 'lib', 'lock', 'lock.ts');
   buildSync({ entryPoints: [source], outfile, bundle: true, platform: 'node', format: 'esm' });
   return pathToFileURL(outfile).href;
 }
@@ -83,7 +83,7 @@ export async function lockAlone({ rounds, samples }) {
   const { LockFolder } = await import(bundleLock());
   const { default: properLockfile } = await import('proper-lockfile');
   const folder = makeFolder();
-  const events = { onWait: () => undefined, onBreak: () => undefined };
+  const events = { onAcquire: () => {}, onBreak: async () => {} };
   const locks = new LockFolder(folder, events);
   const file = path.join(folder, 'room.txt');
   fs.writeFileSync(file, '');

@@ -38,7 +38,7 @@ export async function runMigrate(from: string, to: string): Promise<void> {
 
 async function copy(source: Archive, target: Archive): Promise<void> {
   try {
-    const report = createReporter(process.stderr.isTTY, writeError);
+    const report = createReporter(writeError);
     const summary = await migrate(source, target, report);
     writeOut(showSummary(summary));
     if (summary.refused.length > 0) process.exitCode = 1;

@@ -44,7 +44,7 @@ export function readConfig(environment: Environment = process.env): Config {
     port: toPort(environment),
     host: read(environment, 'HOST'),
     storeAddress: readStoreAddress('CHAT_STORE', store, environment),
-    staticFolder: toFolder(environment, 'CHAT_STATIC', path.join(root, 'static')),
+    staticFolder: toStaticFolder(environment, path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
     hostname,
     timeZone: toTimeZone(environment),
@@ -59,18 +59,16 @@ export function readLogLevel(environment: Environment = process.env): LogLevel {
 }
 
 /**
- * Reads a store address, and `CHAT_STORE_PASSWORD_FILE` if it is a database's.
+ * Reads a store address (see {@link parseStoreAddress}), and for a database `CHAT_STORE_PASSWORD_FILE`.
  *
- * @param name what the operator calls the value: a variable or a word of a command
- * @param text a folder or a `mysql://` address
- * @throws ServiceError for a bad one
+ * @param name what the operator calls it: a variable or a word of a command
  */
 export function readStoreAddress(
   name: string,
   text: string,
   environment: Environment = process.env,
 ): StoreAddress {
-  const parsed = tryParse(name, text);
+  const parsed = parseStoreAddress(text, name);
   if (parsed.kind === 'folder') return parsed;
   const filePassword = readPassword(environment);
   const password = parsed.address.password || filePassword;
@@ -97,14 +95,6 @@ function toPort(environment: Environment): number {
   throw badValue('PORT', text, 'a whole number from 0 to 65535');
 }
 
-function tryParse(name: string, text: string): StoreAddress {
-  try {
-    return parseStoreAddress(text);
-  } catch (error) {
-    throw new ServiceError('bad-request', `${name} ${(error as Error).message}`);
-  }
-}
-
 /** @returns the password without the line break at its end; empty if no file is named */
 function readPassword(environment: Environment): string {
   const name = 'CHAT_STORE_PASSWORD_FILE';
@@ -117,10 +107,10 @@ function readPassword(environment: Environment): string {
   }
 }
 
-function toFolder(environment: Environment, name: string, fallback: string): string {
-  const folder = path.resolve(read(environment, name) ?? fallback);
+function toStaticFolder(environment: Environment, fallback: string): string {
+  const folder = path.resolve(read(environment, 'CHAT_STATIC') ?? fallback);
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return folder;
-  throw badValue(name, folder, 'a folder that exists');
+  throw badValue('CHAT_STATIC', folder, 'a folder that exists');
 }
 
 function toServerName(environment: Environment, hostname: string): string {

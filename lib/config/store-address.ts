@@ -1,5 +1,6 @@
 /** Where rooms are kept: a folder, or a database at a `mysql://` address (contract §7, §10). */
 import path from 'node:path';
+import { ServiceError } from '../errors.ts';
 
 /** The database at a `mysql://` address. */
 export interface MysqlAddress {
@@ -16,40 +17,45 @@ export type StoreAddress =
   | { readonly kind: 'folder'; readonly folder: string }
   | { readonly kind: 'database'; readonly address: MysqlAddress };
 
-const RIGHT = 'it takes a folder, or mysql://user:password@host:3306/database';
-
 /**
  * Parses a store address.
  *
  * @param text a folder, or a `mysql://` address whose parts are percent-encoded where they have to be
+ * @param name what the operator calls it: a variable or a word of a command
  * @returns the address; a folder as an absolute path
- * @throws Error with one line that never shows the text, which may contain a password
+ * @throws ServiceError `bad-request`; it never shows the text, which may contain a password
  */
-export function parseStoreAddress(text: string): StoreAddress {
+export function parseStoreAddress(text: string, name = 'the store address'): StoreAddress {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1];
   if (scheme === undefined) return { kind: 'folder', folder: path.resolve(text) };
-  if (scheme.toLowerCase() !== 'mysql') {
-    throw new Error(`has the scheme ${JSON.stringify(scheme)}; ${RIGHT}`);
-  }
-  return { kind: 'database', address: parseMysqlAddress(text) };
+  const isMysql = scheme.toLowerCase() === 'mysql';
+  const parsed = isMysql ? parseMysqlAddress(text) : `has the scheme ${JSON.stringify(scheme)}`;
+  if (typeof parsed !== 'string') return { kind: 'database', address: parsed };
+  const right = 'it takes a folder, or mysql://user:password@host:3306/database';
+  throw new ServiceError('bad-request', `${name} ${parsed}; ${right}`);
 }
 
-function parseMysqlAddress(text: string): MysqlAddress {
-  const url = tryUrl(text);
-  if (url === undefined || url.hostname === '') throw new Error(`is not a valid address; ${RIGHT}`);
-  if (url.search !== '' || url.hash !== '') {
-    throw new Error(`has a "?" or "#" in it, which an address writes as %3F or %23; ${RIGHT}`);
-  }
-  const [user, password] = [tryDecode(url.username), tryDecode(url.password)];
-  const database = tryDecode(url.pathname.slice(1));
-  if (user === undefined || password === undefined || database === undefined) {
-    throw new Error(`has a "%" that encodes nothing; an address writes it as %25; ${RIGHT}`);
-  }
-  if (database === '' || database.includes('/')) throw new Error(`names no database; ${RIGHT}`);
-  if (user === '') throw new Error(`names no user; ${RIGHT}`);
+/** @returns the address, or what is wrong with it */
+function parseMysqlAddress(text: string): MysqlAddress | string {
+  const url = tryTo(() => new URL(text));
+  if (url === undefined || url.hostname === '') return 'is not a valid address';
+  if (url.search !== '' || url.hash !== '') return 'has a "?" or "#", written there as %3F or %23';
+  const parts = [url.username, url.password, url.pathname.slice(1)];
+  const decoded = tryTo(() => parts.map(decodeURIComponent));
+  if (decoded === undefined) return 'has a "%" that encodes nothing, written there as %25';
+  const [user = '', password = '', database = ''] = decoded;
+  if (database === '' || database.includes('/')) return 'names no database';
+  if (user === '') return 'names no user';
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const port = url.port === '' ? 3306 : Number(url.port);
-  return { host, port, user, password, database };
+  return { host, port: Number(url.port || 3306), user, password, database };
+}
+
+function tryTo<T>(step: () => T): T | undefined {
+  try {
+    return step();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Shows an address to people: a database without its user and password. */
@@ -60,20 +66,4 @@ export function showStoreAddress(address: StoreAddress): string {
 /** Shows a database to people: without its user and password. */
 export function showMysqlAddress({ host, port, database }: MysqlAddress): string {
   return `mysql://${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;
-}
-
-function tryUrl(text: string): URL | undefined {
-  try {
-    return new URL(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function tryDecode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
-  }
 }

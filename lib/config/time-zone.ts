@@ -16,14 +16,10 @@ export function findTimeZone(
   asked: string | undefined,
   link = '/etc/localtime',
 ): string | undefined {
-  if (asked === undefined) return findSystemZone(link);
-  return UTC_NAME.test(asked) || isWrittenIn(asked) ? asked : undefined;
-}
-
-function findSystemZone(link: string): string {
-  const zone = readZoneName(link);
+  if (asked !== undefined) return UTC_NAME.test(asked) || isWrittenIn(asked) ? asked : undefined;
+  const linked = readZoneName(link);
   // Date takes a zone that it does not know for UTC.
-  if (zone !== undefined && (UTC_NAME.test(zone) || !isWrittenInUtc())) return zone;
+  if (linked !== undefined && (UTC_NAME.test(linked) || !isWrittenInUtc())) return linked;
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
   return timeZone === undefined || timeZone === 'Etc/Unknown' ? 'UTC' : timeZone;
 }
@@ -44,12 +40,10 @@ function isWrittenInUtc(): boolean {
  * Compares a zone's clock with that of `Date`. For a name in the wrong case and for an offset such as
  * `+02:00`, `Date` writes UTC without a warning, though `Intl` accepts both.
  */
-function isWrittenIn(zone: string): boolean {
-  const isOffset = /^[+-]/.test(zone);
-  if (isOffset) return false;
+function isWrittenIn(timeZone: string): boolean {
+  if (/^[+-]/.test(timeZone)) return false;
   try {
-    const time = { hourCycle: 'h23', hour: '2-digit', minute: '2-digit' } as const;
-    const clock = new Intl.DateTimeFormat('en-GB', { ...time, timeZone: zone });
+    const clock = new Intl.DateTimeFormat('en-GB', { timeZone, timeStyle: 'short' });
     const toOwnTime = (moment: Date): string => moment.toTimeString().slice(0, 5);
     return getWinterAndSummer().every((moment) => clock.format(moment) === toOwnTime(moment));
   } catch {

@@ -150,6 +150,8 @@ export class Listener {
 
   #onConnection(socket: net.Socket): void {
     this.#accepted += 1;
+    // Node stops listening for errors when it gives a socket away (CONNECT).
+    socket.on('error', () => socket.destroy());
     if (this.#connections.size >= this.#maxConnections) {
       this.#refuse(socket, 503);
       return;
@@ -214,7 +216,6 @@ export class Listener {
     for (let index = 0; index < fields.length; index += 2) {
       head += `${fields[index]}: ${fields[index + 1]}\r\n`;
     }
-    socket.on('error', () => socket.destroy());
     socket.end(`${head}\r\n${body}`, 'latin1');
     // Bytes that nobody reads would reset the connection, and the answer with it.
     socket.resume();

@@ -1,4 +1,5 @@
 /** The table of routes: from a request target to the name of a route and its parameter. */
+import { BoundedMap } from '../bounded-map.ts';
 import { DEFAULT_ROOM, decodeSegment, findRoomFault } from '../room/name.ts';
 
 /** The routes by name; also the `route` label of the metrics. */
@@ -52,9 +53,8 @@ const TABLE: readonly (readonly [pattern: RegExp, toMatch: (part: string) => Mat
 ];
 
 /** The targets of recent requests: most requests are for one of a few. */
-const known = new Map<string, Target>();
-const MAX_KNOWN = 1024;
-const MAX_KNOWN_CHARACTERS = 256;
+const recent = new BoundedMap<string, Target>({ maxEntries: 1024 });
+const MAX_RECENT_CHARACTERS = 256;
 
 /**
  * Finds the route of a request target (RFC 9112 §3.2: origin form, or absolute form from proxies).
@@ -63,13 +63,10 @@ const MAX_KNOWN_CHARACTERS = 256;
  * @returns `undefined` if there is no such route
  */
 export function findTarget(url: string): Target | undefined {
-  const found = known.get(url);
+  const found = recent.get(url);
   if (found !== undefined) return found;
   const target = toTarget(url);
-  if (target !== undefined && url.length <= MAX_KNOWN_CHARACTERS) {
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(url, target);
-  }
+  if (target !== undefined && url.length <= MAX_RECENT_CHARACTERS) recent.set(url, target);
   return target;
 }
 

@@ -12,14 +12,6 @@ import type { Archive, RoomText } from '../store/archive.ts';
 /** How much is copied at once, in bytes. Between two pieces the target is a good beginning. */
 export const PIECE_BYTES = 1 << 20;
 
-/** How far a copy is. */
-export interface Progress {
-  /** How many bytes are compared or copied. */
-  readonly doneBytes: number;
-  /** How many there are. */
-  readonly totalBytes: number;
-}
-
 /** The result of a copy. */
 export interface Summary {
   /** How many rooms the source has. */
@@ -29,8 +21,8 @@ export interface Summary {
   readonly refused: readonly { readonly room: string; readonly reason: string }[];
 }
 
-/** Takes the progress after every piece. */
-export type OnProgress = (progress: Progress) => void;
+/** Told after every piece how many bytes are compared or copied, of how many; the total may grow. */
+export type OnProgress = (doneBytes: number, totalBytes: number) => void;
 
 /**
  * Copies every room.
@@ -110,6 +102,6 @@ class Migration {
     this.#doneBytes += bytes;
     // The source may have grown since its rooms were listed.
     this.#totalBytes = Math.max(this.#totalBytes, this.#doneBytes);
-    this.#onProgress({ doneBytes: this.#doneBytes, totalBytes: this.#totalBytes });
+    this.#onProgress(this.#doneBytes, this.#totalBytes);
   }
 }

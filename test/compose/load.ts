@@ -3,7 +3,7 @@
 import { Agent } from 'node:http';
 import { findViolations, type Seen, type Sent } from '../support/checker.ts';
 import { type Answer, ask, read } from '../support/http.ts';
-import { pause } from '../support/server.ts';
+import { pause, waitUntil } from '../support/server.ts';
 import { followRoom, type LiveReader } from '../support/sse.ts';
 
 /** Who is in the room. */
@@ -55,7 +55,11 @@ export interface Load {
   acknowledgedCount(): number;
   /** How long the slowest answered GET took so far: how fast this machine is just now. */
   slowestGetMs(): number;
-  /** Sends everybody away without a word: for a test that has failed already. */
+  /** Replicas that answered so far, by name and host. */
+  servers(): ReadonlySet<string>;
+  /** Waits until so many more GETs were answered. */
+  waitForGets(count: number): Promise<void>;
+  /** Stops everybody without judging: for a test that has failed already. */
   abandon(): void;
   /** Lets everybody finish, waits until the live readers have everything, and judges. */
   stop(): Promise<LoadReport>;
@@ -74,6 +78,8 @@ export function startLoad(target: Target, options: LoadOptions): Load {
   return {
     acknowledgedCount: () => crowd.acknowledgedCount,
     slowestGetMs: () => crowd.slowestGetMs,
+    servers: () => crowd.servers,
+    waitForGets: (count) => crowd.waitForGets(count),
     abandon: () => crowd.abandon(),
     stop: () => crowd.stop(),
   };
@@ -82,13 +88,13 @@ export function startLoad(target: Target, options: LoadOptions): Load {
 class Crowd {
   acknowledgedCount = 0;
   slowestGetMs = 0;
+  readonly servers = new Set<string>();
   readonly #target: Target;
   readonly #options: Required<LoadOptions>;
   readonly #sent: Sent[] = [];
   readonly #seen: Seen[] = [];
   readonly #failedGets: Failure[] = [];
   readonly #failedPosts: Failure[] = [];
-  readonly #servers = new Set<string>();
   readonly #live: LiveReader[] = [];
   readonly #working: Promise<void>[] = [];
   #isStopped = false;
@@ -137,7 +143,7 @@ class Crowd {
         one.answeredAtMs = performance.now();
         this.acknowledgedCount += 1;
         this.#slowestPostMs = Math.max(this.#slowestPostMs, tookMs);
-        this.#servers.add(serverOf(answer));
+        this.servers.add(serverOf(answer));
       } else {
         // A refusal says that nothing is stored; 502 is nginx's word that it can't know.
         if (answer.status !== 502) one.isRefused = true;
@@ -170,7 +176,7 @@ class Crowd {
         this.#longestSilenceMs = Math.max(this.#longestSilenceMs, nowMs - this.#lastGetAtMs);
         this.#lastGetAtMs = nowMs;
         this.slowestGetMs = Math.max(this.slowestGetMs, nowMs - beganAtMs);
-        this.#servers.add(serverOf(answer));
+        this.servers.add(serverOf(answer));
       } else {
         const what = `${answer.status} after ${(nowMs - beganAtMs).toFixed(0)} ms`;
         this.#failedGets.push({ atMs: nowMs, who, what, hadBegun: false });
@@ -181,6 +187,11 @@ class Crowd {
       const hadBegun = message === 'aborted';
       this.#failedGets.push({ atMs: performance.now(), who, what: message, hadBegun });
     }
+  }
+
+  async waitForGets(count: number): Promise<void> {
+    const enough = this.#seen.length + count;
+    await waitUntil(`${count} more GETs`, () => this.#seen.length >= enough, 60_000);
   }
 
   abandon(): void {
@@ -196,7 +207,9 @@ class Crowd {
     const violations: string[] = [];
     for (const [n, reader] of this.#live.entries()) {
       await reader.waitForText(final).catch(() => {
-        violations.push(`live reader ${n} has not what the room holds: ${tell(reader, final)}`);
+        violations.push(
+          `live reader ${n} has not what the room holds: ${describeDifference(reader, final)}`,
+        );
       });
     }
     await Promise.all(this.#live.map((reader) => reader.stop()));
@@ -216,17 +229,17 @@ class Crowd {
       longestSilenceMs: this.#longestSilenceMs,
       slowestGetMs: this.slowestGetMs,
       slowestPostMs: this.#slowestPostMs,
-      servers: this.#servers,
+      servers: this.servers,
     };
   }
 }
 
-/** Where a reader's text and the room's part ways. */
-function tell(reader: LiveReader, final: string): string {
+/** Shows where a reader's text and the room's first differ. */
+function describeDifference(reader: LiveReader, final: string): string {
   const [own, whole] = [reader.text().split('\n'), final.split('\n')];
   const at = whole.findIndex((line, n) => own[n] !== line);
-  const place = JSON.stringify({ reader: own[at] ?? null, room: whole[at] ?? null });
-  return `${own.length - 1} lines of ${whole.length - 1}, first difference at ${at}: ${place}`;
+  const lines = JSON.stringify({ reader: own[at] ?? null, room: whole[at] ?? null });
+  return `${own.length - 1} lines of ${whole.length - 1}, first difference at ${at}: ${lines}`;
 }
 
 /** The figures of a report in one line, for whoever reads the run. */

@@ -3,30 +3,31 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { after, afterEach, before, suite, test } from 'node:test';
+import { after, before, suite, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { type Answer, ask, get, openWire, postBody } from '../support/http.ts';
 import { projectFolder } from '../support/paths.ts';
 import { pause, waitUntil } from '../support/server.ts';
 import { openLive } from '../support/sse.ts';
-import { docker, openStack, type Stack, testImage, testProject } from './stack.ts';
+import { docker, openNginx, type Stack, testImage, testProject } from './stack.ts';
 
 const script = readFileSync(join(projectFolder, 'test', 'compose', 'fake-replica.js'), 'utf8');
 const fakeLabel = `com.docker.compose.project=${testProject}`;
 
+// The tests share their replicas, as nginx takes seconds to find some and to forget them: each test
+// goes on with those of the one before.
 suite('nginx', () => {
   let stack: Stack;
+  let silent: Awaited<ReturnType<typeof openFollow>>;
   const fakes: string[] = [];
 
   before(async () => {
-    stack = await openStack();
-    await stack.compose('up', '--detach', '--scale', 'chat=0');
+    stack = await openNginx();
   });
   after(async () => {
-    await removeFakes();
+    await removeFakes(fakes.length);
     await stack?.remove();
   });
-  afterEach(removeFakes);
 
   /** Starts replicas that run the script, and waits until nginx has found each that runs by now. */
   async function startFakes(count: number): Promise<void> {
@@ -35,18 +36,34 @@ suite('nginx', () => {
       const options = ['--detach', '--label', fakeLabel, ...network, '--entrypoint', 'node'];
       fakes.push(await docker('run', ...options, '--no-healthcheck', testImage, '-e', script));
     }
+    await waitForAll();
+  }
+
+  /** Waits until every replica that runs has answered. */
+  async function waitForAll(): Promise<void> {
     const found = new Set<unknown>();
-    await waitUntil('all fakes found', async () => {
+    await waitUntil('each has answered', async () => {
       const answer = await get(stack, '/hello');
       if (answer.status === 200) found.add(answer.headers['chat-server']);
       return found.size === fakes.length;
     });
   }
 
-  async function removeFakes(): Promise<void> {
-    if (fakes.length > 0) await docker('rm', '--force', '--volumes', ...fakes.splice(0));
-    // Until nginx has forgotten them, so that the next test meets only its own.
-    await waitUntil('nobody there', async () => (await get(stack, '/hello')).status === 503);
+  async function removeFakes(count: number): Promise<void> {
+    if (count > 0) await docker('rm', '--force', '--volumes', ...fakes.splice(0, count));
+  }
+
+  /** How often all replicas together were asked for something. */
+  async function countRequests(what: string): Promise<number> {
+    const counts = new Map<unknown, number>();
+    await waitUntil('the counts of each', async () => {
+      const answer = await get(stack, '/counts');
+      if (answer.status === 200) {
+        counts.set(answer.headers['chat-server'], JSON.parse(answer.text)[what] ?? 0);
+      }
+      return counts.size === fakes.length;
+    });
+    return [...counts.values()].reduce((total, one) => total + one, 0);
   }
 
   function assertPlain(answer: Answer, status: number, text: RegExp): void {
@@ -59,6 +76,7 @@ suite('nginx', () => {
   }
 
   test('says in one plain line that no replica is there', async () => {
+    await waitUntil('it listens', async () => (await get(stack, '/').catch(() => null)) !== null);
     for (const method of ['GET', 'POST']) {
       const answer = await ask(stack, { method, path: '/chat/general' });
       assertPlain(answer, 503, /No chat server .* nothing is stored/);
@@ -69,8 +87,24 @@ suite('nginx', () => {
     live.close();
   });
 
-  test('hands on path, host and address as they came', async () => {
+  test('finds a replica that comes, without a reload', async () => {
     await startFakes(1);
+    await startFakes(2);
+    assert.equal(fakes.length, 3);
+  });
+
+  test('neither compresses nor holds back a stream', async () => {
+    const accept = { 'accept-encoding': 'gzip' };
+    const live = await openLive(stack, 'events', { headers: accept });
+    assert.equal(live.headers['content-encoding'], undefined);
+    assert.equal((await live.waitFor('words', () => true)).data.length, 29 * 400);
+    live.close();
+    silent = await openFollow(stack, '/chat/follow?since=now&follow', accept);
+    assert.equal(silent.headers['content-encoding'], undefined);
+    await waitUntil('its first line', () => silent.text().length === 29 * 400 + 1, 5000);
+  });
+
+  test('hands on path, host and address as they came', async () => {
     const answer = await get(stack, '/chat/echo%2F%D7%A9%20..%2Fx?a=%20&b');
     assert.equal(answer.text, '/chat/echo%2F%D7%A9%20..%2Fx?a=%20&b');
     const forged = { 'x-forwarded-for': '1.2.3.4', 'x-real-ip': '1.2.3.4' };
@@ -89,56 +123,7 @@ suite('nginx', () => {
     assert.equal(sent.get('x-forwarded-for'), sent.get('x-real-ip'));
   });
 
-  test('finds a replica that comes, and forgets one that goes, without a reload', async () => {
-    await startFakes(1);
-    await startFakes(2);
-    assert.equal(fakes.length, 3);
-    await docker('rm', '--force', '--volumes', ...fakes.splice(0, 2));
-    for (let n = 0; n < 50; n += 1) {
-      assert.equal((await get(stack, '/hello')).status, 200);
-      await pause(20);
-    }
-  });
-
-  test('skips an address that vanished and answers nothing at all', async () => {
-    await startFakes(3);
-    // On a connection that is already open a POST could only wait: nginx gives idle ones up after 2 s.
-    await pause(2500);
-    await docker('network', 'disconnect', `${testProject}_default`, fakes[0]!);
-    for (let n = 0; n < 30; n += 1) {
-      const answer = await postBody(stack, '/hello', 'x');
-      assert.equal(answer.status, 201, answer.text);
-      await pause(20);
-    }
-  });
-
-  test('never sends a POST twice that may have been stored, but a GET', async () => {
-    await startFakes(3);
-    const sum = async (what: string) => {
-      const counts = new Map<string, number>();
-      for (let n = 0; n < 12; n += 1) {
-        const answer = await get(stack, '/counts');
-        if (answer.status !== 200) continue;
-        const of = (JSON.parse(answer.text) as Record<string, number>)[what] ?? 0;
-        counts.set(String(answer.headers['chat-server']), of);
-      }
-      assert.equal(counts.size, 3);
-      return [...counts.values()].reduce((total, one) => total + one, 0);
-    };
-    const posted = await postBody(stack, '/die', 'username=a&message=b');
-    assertPlain(posted, 502, /may have been stored/);
-    assert.equal(posted.headers['retry-after'], undefined);
-    assert.equal(await sum('POST /die'), 1);
-    await pause(2500);
-    assert.equal((await get(stack, '/die')).status, 503);
-    await waitUntil('all back', async () => (await get(stack, '/counts')).status === 200);
-    await pause(2500);
-    const count = await sum('GET /die');
-    assert.ok(count >= 3 && count <= 9, `asked ${count} times, three times each at most`);
-  });
-
   test('passes a 503 of the store on and counts it against nobody', async () => {
-    await startFakes(3);
     const full = new Set<string>();
     const well = new Set<unknown>();
     for (let n = 0; n < 12; n += 1) {
@@ -154,7 +139,6 @@ suite('nginx', () => {
   });
 
   test('compresses text', async () => {
-    await startFakes(1);
     const answer = await get(stack, '/text', { 'accept-encoding': 'gzip' });
     assert.equal(answer.headers['content-encoding'], 'gzip');
     assert.match(String(answer.headers.vary), /accept-encoding/i);
@@ -162,42 +146,24 @@ suite('nginx', () => {
     assert.match(gunzipSync(answer.body).toString(), /^(many words, again and again\. ){400}$/);
   });
 
-  test('neither compresses nor holds back a stream, and leaves a silent one open', async () => {
-    await startFakes(1);
-    const accept = { 'accept-encoding': 'gzip' };
-    const live = await openLive(stack, 'events', { headers: accept });
-    assert.equal(live.headers['content-encoding'], undefined);
-    assert.equal((await live.waitFor('words', () => true)).data.length, 29 * 400);
-    const follow = await openFollow(stack, '/chat/follow?since=now&follow', accept);
-    assert.equal(follow.headers['content-encoding'], undefined);
-    await waitUntil('its first line', () => follow.text().length === 29 * 400 + 1, 5000);
-    await waitUntil('its next line', () => follow.text().endsWith('silence\n'), 60_000);
-    follow.close();
-    live.close();
-  });
-
   test('refuses a body over 64 KiB in plain text', async () => {
-    await startFakes(1);
     const fits = await postBody(stack, '/hello', 'x'.repeat(65_536));
     assert.equal(fits.status, 201);
     assertPlain(await postBody(stack, '/hello', 'x'.repeat(65_537)), 413, /64 KiB/);
   });
 
   test('keeps a slow sender from the replicas', async () => {
-    await startFakes(1);
     const wire = await openWire(stack);
-    const count = async () => JSON.parse((await get(stack, '/counts')).text)['POST /slow'] ?? 0;
     wire.send('POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345');
     await pause(1000);
-    assert.equal(await count(), 0);
+    assert.equal(await countRequests('POST /slow'), 0);
     wire.send('67890');
     await wire.waitFor(/^HTTP\/1\.1 201/);
-    assert.equal(await count(), 1);
+    assert.equal(await countRequests('POST /slow'), 1);
     wire.close();
   });
 
   test('answers a flood of POSTs from one address with 429, and nobody’s GET', async () => {
-    await startFakes(1);
     const answers = await Promise.all(
       Array.from({ length: 600 }, () => postBody(stack, '/hello', 'x')),
     );
@@ -209,8 +175,10 @@ suite('nginx', () => {
     assertPlain(refused[0]!, 429, /nothing is stored/);
     assert.equal(refused[0]!.headers['retry-after'], '1');
     assert.equal((await get(stack, '/hello')).status, 200);
-    await pause(2500);
-    assert.equal((await postBody(stack, '/hello', 'x')).status, 201);
+    await waitUntil(
+      'taken again',
+      async () => (await postBody(stack, '/hello', 'x')).status === 201,
+    );
   });
 
   test('answers what is no HTTP in plain text', async () => {
@@ -218,6 +186,41 @@ suite('nginx', () => {
     wire.send('GET / HTTP/1.1\r\n\r\n');
     const answer = await wire.waitForEnd();
     assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*text\/plain[\s\S]*\r\n\r\nThis is no HTTP/);
+  });
+
+  test('never sends a POST twice that may have been stored, but a GET', async () => {
+    const posted = await postBody(stack, '/die', 'username=a&message=b');
+    assertPlain(posted, 502, /may have been stored/);
+    assert.equal(posted.headers['retry-after'], undefined);
+    assert.equal(await countRequests('POST /die'), 1);
+    assert.equal((await get(stack, '/die')).status, 503);
+    await waitForAll();
+    const count = await countRequests('GET /die');
+    assert.ok(count >= 3 && count <= 9, `asked ${count} times, three times each at most`);
+  });
+
+  test('leaves a stream open that is silent for longer than an answer may be', async () => {
+    await waitUntil('its next line', () => silent.text().endsWith('silence\n'), 60_000);
+    silent.close();
+  });
+
+  test('skips an address that vanished and answers nothing at all', async () => {
+    // On a connection that is already open a POST could only wait: nginx closes idle ones after 2 s.
+    await pause(2500);
+    await docker('network', 'disconnect', `${testProject}_default`, fakes[0]!);
+    for (let n = 0; n < 30; n += 1) {
+      const answer = await postBody(stack, '/hello', 'x');
+      assert.equal(answer.status, 201, answer.text);
+      await pause(20);
+    }
+  });
+
+  test('forgets a replica that goes, without a reload', async () => {
+    await removeFakes(2);
+    for (let n = 0; n < 50; n += 1) {
+      assert.equal((await get(stack, '/hello')).status, 200);
+      await pause(20);
+    }
   });
 
   test('has nothing to complain about at its start', async () => {

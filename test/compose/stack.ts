@@ -1,8 +1,9 @@
-// The topology of compose.yaml as a suite uses it: brought up, changed, looked at, gone without a trace.
+// The topology of compose.yaml as a suite uses it: started, changed, inspected, and removed without
+// a trace.
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from '../support/http.ts';
 import { projectFolder } from '../support/paths.ts';
@@ -12,12 +13,14 @@ const execute = promisify(execFile);
 
 /** Whether the rooms are in MySQL (`npm run test:compose -- --mysql`), or else in a shared folder. */
 export const isOnMysql = process.env.CHAT_TEST_COMPOSE === 'mysql';
-/** The image that the suites build: not the name that a user's own stack runs. */
+/** The image that scripts/docker/test-compose.mjs builds; a user's own stack runs another. */
 export const testImage = 'chat-test';
-/** The Compose project of the suites: every container, network and volume has its name. */
-export const testProject = 'chat-test';
+/** This suite's Compose project: every container, network and volume has its name. */
+export const testProject = `chat-test-${basename(process.argv[1] ?? '', '.suite.js')}`;
 
 const timeoutMs = 240_000;
+// An empty database takes its time to be made.
+const serveTimeoutMs = 120_000;
 
 /** Runs `docker` and gives what it printed; a failure says what it said. */
 export async function docker(...args: string[]): Promise<string> {
@@ -43,10 +46,9 @@ export interface Container {
   details: ContainerDetails;
 }
 
-/** What the suites look at in `docker inspect`. */
+/** The part of `docker inspect` that the suites read. */
 export interface ContainerDetails {
-  State: { Health?: { Status: string }; Running: boolean; StartedAt: string };
-  Config: { User: string; Hostname: string };
+  Config: { User: string; Hostname: string; Healthcheck: { Test: string[] } };
   HostConfig: {
     ReadonlyRootfs: boolean;
     CapDrop: string[] | null;
@@ -66,16 +68,32 @@ export interface Stack {
   compose(...args: string[]): Promise<string>;
   /** The containers of a service that run now. */
   containers(service: string): Promise<Container[]>;
-  /** Waits until a request is answered: a container runs a moment before what is in it listens. */
+  /** Restarts or kills a replica by a `docker` command, and waits until it listens again. */
+  bringBack(id: string, ...commands: string[]): Promise<void>;
+  /** Waits until a request is answered: a container runs a moment before its process listens. */
   waitUntilServing(): Promise<void>;
   /** What `docker compose logs` has of a service. */
   logs(service: string): Promise<string>;
-  /** Takes everything down, rooms too. */
+  /** Removes everything, rooms too. */
   remove(): Promise<void>;
 }
 
-/** Brings the topology up as a user does, with three replicas, and waits until nginx serves. */
+/** Starts three replicas and nginx as a user does, and waits until nginx serves. */
 export async function openStack(): Promise<Stack> {
+  const stack = await makeStack();
+  await stack.compose('up', '--detach');
+  await stack.waitUntilServing();
+  return stack;
+}
+
+/** Starts nginx without a replica. */
+export async function openNginx(): Promise<Stack> {
+  const stack = await makeStack();
+  await stack.compose('up', '--detach', '--no-deps', 'nginx');
+  return stack;
+}
+
+async function makeStack(): Promise<Stack> {
   const port = await findFreePort();
   const files = isOnMysql ? ['compose.yaml', 'compose.mysql.yaml'] : ['compose.yaml'];
   const head = ['compose', '--project-name', testProject, ...files.flatMap((file) => ['-f', file])];
@@ -96,12 +114,21 @@ export async function openStack(): Promise<Stack> {
       const ids = await compose('ps', '--quiet', '--status', 'running', service);
       return await inspect(ids.split('\n').filter(Boolean));
     },
+    bringBack: async (id, ...commands) => {
+      const before = await countStarts(id);
+      for (const command of commands) await docker(command, id);
+      const isBack = async () => (await countStarts(id)) > before;
+      await waitUntil('it listens', isBack, 60_000);
+    },
     waitUntilServing: () =>
-      waitUntil('an answer through nginx', () =>
-        get({ port }, '/chat/general').then(
-          ({ status }) => status === 200,
-          () => false,
-        ),
+      waitUntil(
+        'an answer through nginx',
+        () =>
+          get({ port }, '/chat/general').then(
+            ({ status }) => status === 200,
+            () => false,
+          ),
+        serveTimeoutMs,
       ),
     logs: (service) => compose('logs', '--no-color', '--no-log-prefix', service),
     remove: async () => {
@@ -110,12 +137,15 @@ export async function openStack(): Promise<Stack> {
     },
   };
   await takeDown();
-  await compose('up', '--detach', '--build');
-  await stack.waitUntilServing();
   return stack;
 }
 
-/** For whoever looks into a failure: CHAT_TEST_LOGS names a folder for what the containers said. */
+/** How often a replica said that it listens. */
+async function countStarts(id: string): Promise<number> {
+  return (await docker('logs', id)).split('chat: open ').length;
+}
+
+/** Keeps the containers' logs for whoever studies a failure, in the folder CHAT_TEST_LOGS. */
 async function keepLogs(stack: Stack): Promise<void> {
   const folder = process.env.CHAT_TEST_LOGS;
   if (!folder) return;

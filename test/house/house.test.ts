@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { need } from '../support/need.ts';
 import { projectFolder } from '../support/paths.ts';
+import { drawImports, readPicture } from './picture.ts';
 import * as rules from './rules.ts';
 
 type Rule = (files: rules.Files) => string[];
@@ -42,6 +43,17 @@ const examples: Record<string, Example> = {
       'lib/a.ts': `function run(): void {\n${'  step();\n'.repeat(58)}}\n`,
       'lib/b.ts': `if (\n  a\n) {\n${longBody}}\nexport class A {\n${longBody}}\n`,
       'bench/a.ts': `function run(): void {\n${longBody}}\n`,
+    },
+  },
+  'a folder with code has at most 12 files': {
+    rule: rules.findCrowdedFolders,
+    bad: [makeFolder('lib/room', 13), makeFolder('scripts', 13), makeFolder('test/unit/a', 13)],
+    good: {
+      ...makeFolder('lib/room', 12),
+      ...makeFolder('lib/room/inner', 12),
+      ...makeFolder('lib/http/routes', 13),
+      ...makeFolder('static/panels', 13),
+      ...makeFolder('docs', 13),
     },
   },
   'every folder in lib/ has a face that says what it is for': {
@@ -115,16 +127,6 @@ const examples: Record<string, Example> = {
       'static/panels/rooms.js': "import { room } from '../model/room.js';\n",
       'static/sync/log.js': "import { pause } from '../lib/time.js';\nimport './tabs.js';\n",
     },
-  },
-  'a folder of the page has at most 12 files': {
-    rule: rules.findFullPageFolders,
-    bad: [Object.fromEntries(listNames('static/sync', 13).map((path) => [path, '']))],
-    good: Object.fromEntries(
-      [...listNames('static/sync', 12), ...listNames('static/panels', 20)].map((path) => [
-        path,
-        '',
-      ]),
-    ),
   },
   'no import goes in a circle': {
     rule: rules.findImportCircles,
@@ -203,10 +205,32 @@ for (const [sentence, { rule, bad, good }] of Object.entries(examples)) {
   });
 }
 
-/** So many files in a folder. */
-function listNames(folder: string, count: number): string[] {
-  return Array.from({ length: count }, (_, number) => `${folder}/${number}.js`);
+/** So many files in one folder. */
+function makeFolder(folder: string, count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, n) => [`${folder}/${n}.ts`, '']));
 }
+
+suite('the picture in docs/architecture.md', () => {
+  test('shows who may import whom', () => {
+    const picture = drawImports({
+      'errors.ts': [],
+      'room/': ['room/'],
+      'http/routes/': ['http/', 'room/', 'errors.ts'],
+      'http/': ['http/', 'store/store.ts'],
+      'store/': ['room/'],
+    });
+    const arrows = picture.split('\n').filter((line) => line.includes('-->'));
+    assert.deepEqual(arrows, [
+      '  http --> room & store',
+      '  server_ts --> http',
+      '  store --> room',
+    ]);
+  });
+
+  test('is the one of the import table: npm run picture draws it', () => {
+    assert.equal(readPicture(), drawImports(rules.importTable));
+  });
+});
 
 /** All text files that git tracks, and those that it soon will. */
 function readTracked(): rules.Files {

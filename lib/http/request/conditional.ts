@@ -8,10 +8,10 @@
  *     Range       = "bytes=" 1#( first "-" [ last ] / "-" suffix-length )   ; §14.2
  */
 
-/** What the preconditions of a request say. */
+/** The outcome of a request's preconditions. */
 export type Verdict = 'proceed' | 'not-modified' | 'failed';
 
-/** The request's fields that matter here, as Node gives them. */
+/** The fields with preconditions, as Node gives them. */
 export interface Preconditions {
   readonly 'if-match'?: string | undefined;
   readonly 'if-none-match'?: string | undefined;
@@ -23,8 +23,9 @@ export interface ByteRange {
   readonly to: number;
 }
 
-const TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/y;
-const SEPARATOR = /[ \t]*(?:,[ \t]*)+/y;
+const TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
+/** Tags between commas; an element may be empty (RFC 9110 §5.6.1.2). */
+const TAGS = new RegExp(`^(?:[ \\t]*(?:${TAG.source}[ \\t]*)?(?:,|$))*$`);
 const RANGES = /^bytes=(?![ \t])(.*)$/is;
 const ONE_RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
 
@@ -43,7 +44,7 @@ export function evaluate(fields: Preconditions, etag: string): Verdict {
 }
 
 /**
- * Whether a field's list of entity tags has this one in it. A malformed list matches nothing.
+ * Whether a field's list of entity tags contains this one. A malformed list matches nothing.
  *
  * @param field `*` or a list
  * @param etag a strong entity tag
@@ -52,8 +53,9 @@ export function evaluate(fields: Preconditions, etag: string): Verdict {
 export function matchesTag(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
   const list = trimBlanks(field);
   if (list === '*' || list === etag) return true;
-  const tags = parseTags(list);
-  return tags.some(({ isWeak, tag }) => tag === etag && !(isWeak && comparison === 'strong'));
+  if (!TAGS.test(list)) return false;
+  const tags = [...list.matchAll(TAG)];
+  return tags.some(([, weak, tag]) => tag === etag && !(weak && comparison === 'strong'));
 }
 
 /**
@@ -61,9 +63,9 @@ export function matchesTag(field: string, etag: string, comparison: 'strong' | '
  *
  * @param field the field's value
  * @param sizeBytes the representation's length
- * @returns the range; `unsatisfiable` (416); or `undefined` where the field is to be ignored: another
+ * @returns the range; `unsatisfiable` (416); or `undefined` if the field is to be ignored: another
  *   unit, malformed, several ranges (RFC 9110 §14.2 lets a server ignore those), or a suffix of an
- *   empty text, whose only answer is the whole of it
+ *   empty text, which is answered with all of it
  */
 export function parseRange(
   field: string,
@@ -84,14 +86,14 @@ export function parseRange(
 }
 
 /**
- * Whether a Range field counts, by If-Range: only the same strong tag lets it. A date never does, as
- * rooms carry none.
+ * Whether a Range field counts beside this If-Range: only the same strong tag allows it, never a date,
+ * as rooms have none.
  */
 export function allowsRange(ifRange: string | undefined, etag: string): boolean {
   return ifRange === undefined || trimBlanks(ifRange) === etag;
 }
 
-/** Takes optional white space away (RFC 9110 §5.6.3), and not what else `trim` takes for white. */
+/** Removes optional white space (RFC 9110 §5.6.3), which is less than what `trim` removes. */
 function trimBlanks(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, '');
 }
@@ -105,24 +107,4 @@ function toSuffix(length: number, sizeBytes: number): ByteRange | 'unsatisfiable
 /** Compares digits, not doubles: both may be longer than a double is exact. */
 function isBefore(last: string | undefined, first: string | undefined): boolean {
   return last !== undefined && last !== '' && BigInt(last) < BigInt(first ?? 0);
-}
-
-function parseTags(list: string): { isWeak: boolean; tag: string }[] {
-  const tags: { isWeak: boolean; tag: string }[] = [];
-  let at = skip(SEPARATOR, list, 0);
-  while (at < list.length) {
-    TAG.lastIndex = at;
-    const match = TAG.exec(list);
-    if (match === null) return [];
-    tags.push({ isWeak: match[1] !== undefined, tag: match[2]! });
-    const next = skip(SEPARATOR, list, TAG.lastIndex);
-    if (next === TAG.lastIndex && next < list.length) return [];
-    at = next;
-  }
-  return tags;
-}
-
-function skip(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
 }

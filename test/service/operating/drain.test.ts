@@ -80,7 +80,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-suite('while it drains', () => {
+suite('while it drains', { concurrency: true }, () => {
   test('what still arrives on an idle kept-alive connection is served, then closed', async () => {
     const server = await startServer();
     const wires = await Promise.all(Array.from({ length: 5 }, () => openWire(server)));

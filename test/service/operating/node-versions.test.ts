@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { suite, test } from 'node:test';
 import { get, makeMultipart, openWire, post, postBody, read } from '../../support/http.ts';
 import { findNodes, need } from '../../support/need.ts';
-import { spawnServer, startServer } from '../../support/server.ts';
+import { spawnServer, startServer, withDeadline } from '../../support/server.ts';
 
 /** Uses the service as its users do, on one node program. */
 async function smoke(node: string): Promise<void> {
@@ -46,7 +46,8 @@ async function smoke(node: string): Promise<void> {
 async function checkZones(node: string): Promise<void> {
   for (const TZ of ['europe/berlin', 'est', '+02:00']) {
     const refused = spawnServer({ node, env: { TZ } });
-    assert.deepEqual(await refused.exited, { code: 2, signal: null }, TZ);
+    const exit = await withDeadline(refused.exited, 20_000, () => `it takes TZ=${TZ}`);
+    assert.deepEqual(exit, { code: 2, signal: null }, TZ);
     assert.match(refused.stderr.join('\n'), /^chat: TZ is [^\n]*$/);
   }
   for (const TZ of ['Europe/Berlin', 'Asia/Kathmandu', 'EST5EDT', 'GMT']) {

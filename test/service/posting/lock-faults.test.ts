@@ -79,7 +79,8 @@ const moments: Record<string, string> = {
   'while it syncs': 'fdatasync,fsync:delay_enter=120s',
 };
 
-const strace = { skip: need('linux', 'strace') };
+// Each test has a store of its own, and waits more than it computes.
+const strace = { skip: need('linux', 'strace'), concurrency: true };
 
 suite('a process killed with SIGKILL while it holds the lock', strace, () => {
   for (const [moment, inject] of Object.entries(moments)) {

@@ -309,7 +309,7 @@ suite('the size of a body', () => {
   });
 });
 
-suite('the time of a body', () => {
+suite('the time of a body', { concurrency: true }, () => {
   test('is 408 after 10 s, and the half body is not stored', async () => {
     const room = makeRoom();
     const wire = await openWire(server);

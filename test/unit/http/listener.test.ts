@@ -196,6 +196,25 @@ suite('what is no HTTP', () => {
     });
   }
 
+  test('may be a tunnel behind a slow request of a client that is gone: the others go on', async (t) => {
+    let pending: ServerResponse | undefined;
+    const { connect, port } = await listen(t, {
+      handler: ({ url }, response) => {
+        if (url === '/slow') pending = response;
+        else answer(response);
+      },
+    });
+    const wire = await connect();
+    wire.send(`${request.replace('/', '/slow')}CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n`);
+    await waitUntil('the slow one is asked for', () => pending !== undefined);
+    wire.socket.resetAndDestroy();
+    const isClosed = new Promise((resolve) => pending!.req.socket.once('close', resolve));
+    // The first write learns of the reset, if nothing was read since.
+    answer(pending!);
+    await isClosed;
+    assert.equal((await ask({ port }, {})).status, 200);
+  });
+
   test('but a header that never ends is 408 when its time is over', async (t) => {
     const { connect } = await listen(t, { headersTimeoutMs: 60 });
     const wire = await connect();
