@@ -103,11 +103,12 @@ suite('/-/healthy and /-/ready', () => {
     await own.stop();
   });
 
-  test('ready is really asked each time, and not stale for long', async () => {
+  test('ready is 503 as soon as a message could not be stored, and 200 after', async () => {
     const own = await startServer();
     assert.equal((await get(own, '/-/ready')).status, 200);
     rmSync(own.store, { recursive: true });
     writeFileSync(own.store, '');
+    assert.equal((await post(own, 'a', { username: 'a', message: 'm' })).status, 503);
     assert.equal((await get(own, '/-/ready')).status, 503);
     rmSync(own.store);
     mkdirSync(own.store);
