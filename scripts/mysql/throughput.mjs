@@ -1,6 +1,6 @@
-// node scripts/mysql/throughput.mjs: durable POSTs a second, 64 clients on one room, on a folder and on real
-// databases, beside a bare loop of single INSERTs on the same server. Rounds alternate, as machines are noisy; only the
-// ratios within one run mean anything. Needs the servers of scripts/mysql/servers.sh. Prints a Markdown table.
+// node scripts/mysql/throughput.mjs: durable POSTs a second, 64 clients on one room, on a folder and on real databases,
+// and beside them single INSERTs, one after another, on the same server. The rounds alternate, because machines are
+// noisy: only ratios within one run mean anything. Needs the servers of scripts/mysql/servers.sh. Prints a Markdown table.
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,7 +38,7 @@ async function compare(engine) {
       service: await postAll(server.port),
       bare: await insertAlone(bare),
     };
-    // The first round warms everything up.
+    // The first round only warms up.
     if (round > 0) for (const name of Object.keys(rates)) rates[name].push(now[name]);
   }
   const [inFolder, inService, alone] = Object.values(rates).map(toMedian);
@@ -51,7 +51,7 @@ async function compare(engine) {
   await database.remove();
 }
 
-/** Clients that each send their next message when the last one is acknowledged. */
+/** Runs clients that each send the next message when the last one is acknowledged. */
 async function postAll(port) {
   const body = 'username=bench&message=a+message+of+middling+length%2C+as+people+write+them';
   const head = `POST /chat/bench HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n`;
@@ -103,7 +103,7 @@ async function openBareTable(database) {
   return connection;
 }
 
-/** What the first program that one writes does: an INSERT with its own commit, then the next. */
+/** Inserts one row after another, each with its own commit. */
 async function insertAlone(connection) {
   const sql = 'INSERT INTO bare (at, username, message) VALUES (NOW(), ?, ?)';
   const values = ['bench', 'a message of middling length, as people write them'];

@@ -1,4 +1,4 @@
-// A real MySQL or MariaDB on 127.0.0.1, on a data folder of its own: started, killed, started again.
+// A real MySQL or MariaDB server on 127.0.0.1 with its own data folder, which tests kill and start again.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,15 +14,15 @@ const password = 'test password: #1 @/%';
 export interface Database {
   engine: Engine;
   port: number;
-  /** What it is, as `9.7.4` or `10.11.18-MariaDB-…`. */
+  /** Such as `9.7.4` or `10.11.18-MariaDB-…`. */
   version: string;
-  /** Makes an empty database and gives its address. */
+  /** Makes an empty database and returns its address. */
   makeStore(): Promise<string>;
-  /** Runs one statement as root, in a database of {@link makeStore} where its address is given. */
+  /** Runs one statement as root, in the database at an address of {@link makeStore} if one is given. */
   run(sql: string, address?: string): Promise<Record<string, unknown>[]>;
-  /** SIGKILL: no goodbye, no flush. */
+  /** Kills it with SIGKILL, so that it flushes nothing. */
   kill(): Promise<void>;
-  /** SIGSTOP and SIGCONT. */
+  /** Sends a signal, such as SIGSTOP and SIGCONT. */
   signal(name: NodeJS.Signals): void;
   /** Starts it again on the same port and data; resolves when it answers. */
   start(): Promise<void>;
@@ -35,7 +35,7 @@ process.on('exit', () => {
   for (const one of started) one.remove();
 });
 
-/** Starts a server with an empty data folder and settings of its own beside the durable defaults. */
+/** Starts a server on an empty data folder, with these settings beside the durable defaults. */
 export async function startDatabase(engine: Engine, settings: string[] = []): Promise<Database> {
   const root = findEngineRoot(engine);
   if (root === undefined) throw new Error(`there is no ${engine} here`);
@@ -97,7 +97,7 @@ export async function startDatabase(engine: Engine, settings: string[] = []): Pr
   };
 }
 
-/** A test process that is killed takes its server and its data with it. */
+/** Removes the server and its data when the test process is killed. */
 function watchOver(pid: number, data: string): ChildProcess {
   const script = 'read _; kill -9 "$1"; sleep 1; rm -rf "$2"';
   const guard = spawn('sh', ['-c', script, 'sh', String(pid), data], {
@@ -105,7 +105,7 @@ function watchOver(pid: number, data: string): ChildProcess {
     detached: true,
   });
   guard.unref();
-  // The pipe alone must not keep the process from ending; its end is what the guard waits for.
+  // The guard waits for the end of this pipe, which must not keep the test process alive.
   (guard.stdin as unknown as { unref(): void }).unref();
   return guard;
 }
@@ -147,7 +147,7 @@ async function tryConnect(port: number): Promise<true | undefined> {
   }
 }
 
-/** An initialised data folder, made once for each engine and copied for each server. */
+/** Copies an initialised data folder, which is made once for each engine. */
 function copyTemplate(engine: Engine, root: string): string {
   const parent = join(root, 'srv');
   const template = join(parent, 'template');
@@ -159,7 +159,7 @@ function copyTemplate(engine: Engine, root: string): string {
 }
 
 function makeTemplate(engine: Engine, root: string, template: string): void {
-  // Beside its place and renamed there: two test files may come here at once.
+  // Two test files may make it at once, so each makes its own and renames it.
   mkdirSync(join(root, 'srv'), { recursive: true });
   const draft = mkdtempSync(join(root, 'srv', 'draft-'));
   mustRun('chroot', [root, 'chown', 'mysql:mysql', draft.slice(root.length)]);
@@ -177,7 +177,7 @@ function makeTemplate(engine: Engine, root: string, template: string): void {
   }
 }
 
-/** The default settings where they matter: durable commits, the binary log synced with them. */
+/** Returns settings that keep commits durable and the binary log synced. */
 function toArguments(engine: Engine, data: string): string[] {
   const common = ['--no-defaults', `--datadir=${data}`, '--user=mysql', `--tmpdir=${data}`];
   const small = ['--innodb-buffer-pool-size=64M', '--performance-schema=OFF'];

@@ -1,5 +1,5 @@
-// The database dies, stands still, refuses or loses an answer: what was acknowledged stays, and the
-// service comes back by itself.
+// The database is killed, freezes, refuses, or its answer is lost: what was acknowledged stays, and
+// the service works again by itself.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { parseStoreAddress } from '../../lib/config/store-address.ts';
@@ -28,7 +28,7 @@ function testFaults(engine: (typeof engines)[number]): void {
   });
   after(() => database?.remove());
 
-  test('killed ten times under load: everything acknowledged is there once, no 500, back each time', async () => {
+  test('killed ten times under load: each acknowledged message is there once, no answer is 500', async () => {
     const store = await database.makeStore();
     const servers = await Promise.all([0, 1].map(() => startServer({ store })));
     const rooms = ['general', 'second'];
@@ -58,7 +58,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     await Promise.all(servers.map((server) => server.stop()));
   });
 
-  test('away at the start: the service starts, says so, and is there once the database is', async () => {
+  test('away at the start: the service starts, refuses, and works once the database does', async () => {
     const store = await database.makeStore();
     await database.kill();
     const server = await startServer({ store });
@@ -68,14 +68,14 @@ function testFaults(engine: (typeof engines)[number]): void {
     await waitForRecovery(server);
     assert.equal((await get(server, '/-/ready')).status, 200);
     const away = server.stdout.filter((line) => /the database failed/.test(line));
-    assert.equal(away.length, 1, 'one line for one outage');
+    assert.equal(away.length, 1, 'one log line for the outage');
     await server.stop();
   });
 
-  test('standing still: answers come in time, and it goes on when the database does', async () => {
+  test('frozen: requests are refused in time, and accepted again once the database goes on', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
-    await post(server, 'still', message);
+    await post(server, 'frozen', message);
     database.signal('SIGSTOP');
     try {
       await assertAway(server);
@@ -86,7 +86,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     await server.stop();
   });
 
-  test('out of connections, or read-only: refused, ready says no, and back without a restart', async () => {
+  test('read-only or out of connections: messages are refused, and accepted again without a restart', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
     for (let n = 0; n < 3; n += 1) {
@@ -99,7 +99,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     assert.equal(refused.status, 503);
     assert.doesNotMatch(refused.text, unknownOutcome);
     assert.equal((await get(server, '/-/ready')).status, 503);
-    assert.equal((await read(server, 'full')).status, 200, 'what is there can be read');
+    assert.equal((await read(server, 'full')).status, 200, 'what is stored can be read');
     await database.run('SET GLOBAL read_only = 0');
     await waitForRecovery(server);
     await database.run(`ALTER USER '${user}'@${host} WITH MAX_USER_CONNECTIONS 1`);
@@ -120,7 +120,7 @@ function testFaults(engine: (typeof engines)[number]): void {
     await server.stop();
   });
 
-  test('tables that are gone are made anew, without a restart', async () => {
+  test('dropped tables are made again without a restart', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
     assert.equal((await post(server, 'gone', message)).status, 201);
@@ -137,41 +137,41 @@ function testFaults(engine: (typeof engines)[number]): void {
     await Promise.all([server.stop(), next.stop()]);
   });
 
-  test('a transaction that stands still, with its room locked, is given up within 4 s', async () => {
+  test('the server ends a frozen transaction that locks a room before others give up', async () => {
     const store = await database.makeStore();
     const server = await startServer({ store });
-    await post(server, 'held', message);
-    const home = parseStoreAddress(store);
-    assert.ok(home.kind === 'database');
-    const connect = (await loadDriver(home.address))('write');
+    await post(server, 'locked', message);
+    const parsed = parseStoreAddress(store);
+    assert.ok(parsed.kind === 'database');
+    const connect = (await loadDriver(parsed.address))('write');
     let onLost = () => {};
     const lost = new Promise<void>((resolve) => {
       onLost = resolve;
     });
-    const still = await connect(onLost);
-    await still.run('SELECT * FROM rooms WHERE name = ? FOR UPDATE', ['held']);
+    const frozen = await connect(onLost);
+    await frozen.run('SELECT * FROM rooms WHERE name = ? FOR UPDATE', ['locked']);
     const stored: string[] = [];
     const sendTo = async (room: string) => {
       assert.equal((await post(server, room, message)).status, 201);
       stored.push(room);
     };
-    await Promise.all([sendTo('held'), sendTo('free')]);
-    assert.deepEqual(stored, ['free', 'held'], 'the room was locked');
+    await Promise.all([sendTo('locked'), sendTo('free')]);
+    assert.deepEqual(stored, ['free', 'locked'], 'the room was locked');
     await lost;
-    await assert.rejects(still.run('COMMIT'), isTransient);
-    still.destroy();
+    await assert.rejects(frozen.run('COMMIT'), isTransient);
+    frozen.destroy();
     await server.stop();
   });
 
-  test('a replica that is killed or stands still while it writes holds nobody up', async () => {
+  test('a replica that is frozen or killed while it writes holds nobody up', async () => {
     const store = await database.makeStore();
     const steady = await startServer({ store });
     for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
       const other = await startServer({ store });
-      const talk = startTalk({ servers: [other], rooms: ['held'], clientCount: 4 });
+      const talk = startTalk({ servers: [other], rooms: ['locked'], clientCount: 4 });
       await talk.waitForMore('stored', 50);
       other.signal(signal);
-      const answer = await post(steady, 'held', message);
+      const answer = await post(steady, 'locked', message);
       assert.equal(answer.status, 201, answer.text);
       other.signal('SIGCONT');
       await talk.stop();
@@ -195,7 +195,7 @@ function testFaults(engine: (typeof engines)[number]): void {
       wire?.close();
     });
 
-    test('and found again: the message is acknowledged, once there', async () => {
+    test('but the message is stored: it is acknowledged, and there once', async () => {
       wire.cutAtCommit('after', false);
       const answer = await post(server, 'lost', { ...message, message: 'found' });
       assert.equal(answer.status, 201, answer.text);
@@ -205,7 +205,7 @@ function testFaults(engine: (typeof engines)[number]): void {
       assert.equal(answer.headers['chat-cursor'], headers['chat-cursor']);
     });
 
-    test('and it never got there: the message is refused and not there', async () => {
+    test('and the message is not stored: it is refused', async () => {
       wire.cutAtCommit('before', false);
       const answer = await post(server, 'lost', { ...message, message: 'nowhere' });
       assert.equal(answer.status, 503);
@@ -214,7 +214,7 @@ function testFaults(engine: (typeof engines)[number]): void {
       assert.equal((await read(server, 'lost')).text.match(/nowhere/g), null);
     });
 
-    test('and nobody can be asked: the refusal says that the message may be there', async () => {
+    test('and the database can’t be asked: the refusal says that the message may be there', async () => {
       wire.cutAtCommit('after', true);
       const answer = await post(server, 'lost', { ...message, message: 'perhaps' });
       assert.equal(answer.status, 503);
@@ -228,7 +228,7 @@ function testFaults(engine: (typeof engines)[number]): void {
   });
 }
 
-/** Lets clients talk until they are stopped. */
+/** Starts clients that talk until they are stopped. */
 function startTalk(options: Pick<CrowdOptions, 'servers' | 'rooms' | 'clientCount' | 'readEvery'>) {
   const record = makeRecord();
   let isOver = false;
@@ -248,7 +248,7 @@ function startTalk(options: Pick<CrowdOptions, 'servers' | 'rooms' | 'clientCoun
   };
 }
 
-/** Everything that needs the database is refused in time, and says when to try again. */
+/** Asserts that all that needs the database is refused with a time for the next try. */
 async function assertAway(server: Server): Promise<void> {
   const answers = await Promise.all([
     post(server, 'away', { ...message, message: 'away' }),
@@ -265,7 +265,7 @@ async function assertAway(server: Server): Promise<void> {
 
 async function waitForRecovery(server: Server): Promise<void> {
   await waitUntil(
-    'a message taken again',
+    'a message that is stored again',
     async () => (await post(server, 'recovery', message)).status === 201,
     recoveryMs,
   );

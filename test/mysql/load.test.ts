@@ -1,4 +1,4 @@
-// Several replicas on one database are one service.
+// Several replicas on one database behave as one service.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { findViolations } from '../support/checker.ts';
@@ -61,7 +61,7 @@ for (const engine of engines) {
       }
     });
 
-    test('few rights are enough: CREATE and REFERENCES once, then SELECT, INSERT and UPDATE', async () => {
+    test('few rights suffice: CREATE and REFERENCES once, then SELECT, INSERT and UPDATE', async () => {
       const store = await database.makeStore();
       const { username, pathname } = new URL(store);
       const [user, place] = [`'${username}'@'127.0.0.1'`, `${pathname.slice(1)}.*`];

@@ -1,4 +1,4 @@
-// migrate: every room either way, byte for byte, with the same cursors.
+// migrate copies every room either way, byte for byte, with the same cursors.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -97,18 +97,22 @@ for (const engine of engines) {
         const copy = spawnMigrate(folder, address);
         const percent = new RegExp(`^chat: ${killAfterPercent} %`);
         const isThere = () => copy.stderr.some((text) => percent.test(text));
-        await waitUntil('so far', () => isThere() || copy.child.exitCode !== null, 120_000);
+        await waitUntil(
+          'a copy that came so far',
+          () => isThere() || copy.child.exitCode !== null,
+          120_000,
+        );
         if (copy.child.exitCode === null) kills += 1;
         await copy.kill();
       }
-      assert.ok(kills > 0, 'at least one was killed on its way');
+      assert.ok(kills > 0, 'at least one copy was killed before its end');
       await migrate(folder, address);
       const back = makeTempFolder('rooms');
       await migrate(address, back);
       assert.deepEqual(hashFiles(back), hashFiles(folder));
     });
 
-    test('a room of the target that is something else is left as it is, and the others are copied', async () => {
+    test('a room of the target with another text is left alone, and the others are copied', async () => {
       const folder = makeTempFolder('rooms');
       writeFileSync(join(folder, 'same.txt'), 'one\ntwo\n');
       writeFileSync(join(folder, 'other.txt'), 'one\ntwo\n');
@@ -231,7 +235,7 @@ function toRow(offset: number, at: unknown, username: unknown, message: unknown)
   return { room: 'Ünï', end_offset: offset, at, username, message, raw: null };
 }
 
-/** A folder of rooms such as people and the service leave behind. */
+/** Makes a folder of rooms as people and the service make them. */
 function makeRooms(): string {
   const folder = makeTempFolder('rooms');
   const line = (n: number) => `[2018-02-25 14:00:51] omri: ${n} ${'é😀'.repeat(n % 90)}\n`;
@@ -253,7 +257,7 @@ function makeRooms(): string {
   return folder;
 }
 
-/** Bytes without sense, the same every time. */
+/** Makes bytes that look random and are the same every time. */
 function makeNoise(lengthBytes: number): Buffer {
   const parts: Buffer[] = [];
   for (let n = 0; n * 64 < lengthBytes; n += 1)
