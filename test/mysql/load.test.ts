@@ -10,7 +10,7 @@ import { startServer } from '../support/server.ts';
 import { followRoom } from '../support/sse.ts';
 import { type Database, startDatabase } from './database.ts';
 
-const count = 20_000;
+const count = 6000;
 // Ten for each room of each replica, so that most transactions store several messages.
 const writerCount = 120;
 
@@ -22,7 +22,7 @@ for (const engine of engines) {
     });
     after(() => database?.remove());
 
-    test('3 replicas, 120 writers, 4 rooms, 20,000 messages: one order, each once, streams complete', async () => {
+    test('3 replicas, 120 writers, 4 rooms, 6,000 messages: one order, each once, streams complete', async () => {
       const store = await database.makeStore();
       const servers = await Promise.all([0, 1, 2].map(() => startServer({ store })));
       const names = ['general', 'Second Room', 'שלישי', 'a/b'];
