@@ -46,7 +46,7 @@ function toForm(fields: Fields): MessageForm {
 }
 
 function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
-  // What browsers and the handed-out clients send, letter for letter.
+  // Exactly what most browsers and the handed-out clients send.
   if (headers['content-type'] === URLENCODED && headers['content-encoding'] === undefined) {
     return parseUrlencoded;
   }
@@ -84,7 +84,9 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
       request.pause();
       reject(error);
     };
-    const timer = setTimeout(() => fail(toTimeout()), BODY_TIMEOUT_MS);
+    const onTimeout = (): void =>
+      fail(new ServiceError('timeout', 'the body took longer than 10 s; send it faster'));
+    const timer = setTimeout(onTimeout, BODY_TIMEOUT_MS);
     const onData = (chunk: Buffer): void => {
       sizeBytes += chunk.length;
       if (sizeBytes > MAX_BODY_BYTES) fail(toTooLarge());
@@ -111,12 +113,6 @@ function findField(fields: Fields, name: string): string | undefined {
 }
 
 function toTooLarge(): ServiceError {
-  return new ServiceError(
-    'too-large',
-    `the body is too large; it takes at most ${MAX_BODY_BYTES} bytes`,
-  );
-}
-
-function toTimeout(): ServiceError {
-  return new ServiceError('timeout', 'the body took longer than 10 s; send it faster');
+  const line = `the body is too large; it takes at most ${MAX_BODY_BYTES} bytes`;
+  return new ServiceError('too-large', line);
 }

@@ -10,14 +10,14 @@ const CRLF = '\r\n';
  *
  * @param body the bytes as sent
  * @param boundary the boundary parameter of the content type
- * @returns names and values, files' texts too; what is not UTF-8 is U+FFFD
- * @throws ServiceError `bad-request` where the body is malformed
+ * @returns names and values, also those of files; what is not UTF-8 is U+FFFD
+ * @throws ServiceError `bad-request` if the body is malformed
  */
 export function parseMultipart(body: Buffer, boundary: string | undefined): Fields {
   if (boundary === undefined || !/^[\x20-\x7e]{1,70}$/.test(boundary)) {
     throw toFault('the content type needs a boundary of 1 to 70 characters');
   }
-  // The first delimiter may stand at the very beginning: then its CRLF is that of the header.
+  // A delimiter at the very beginning shares its CRLF with the header.
   const text = Buffer.concat([Buffer.from(CRLF, 'latin1'), body]);
   const delimiter = Buffer.from(`${CRLF}--${boundary}`, 'latin1');
   const fields: Fields = [];
@@ -57,13 +57,13 @@ function parsePart(part: Buffer): Fields {
 
 function findName(head: string): string | undefined {
   const disposition = /^content-disposition[ \t]*:[ \t]*form-data[ \t]*(;[^\r\n]*)$/im.exec(head);
-  // The parameters are those of a media type, so they are read by the same rules.
+  // The parameters follow the rules of a media type's.
   return disposition === null
     ? undefined
     : parseMediaType(`form/data${toAscii(disposition[1]!)}`)?.parameters.get('name');
 }
 
-/** A file's name may have any character in it; only the field's name matters here. */
+/** Only the field's name counts; a file's name may contain any character. */
 function toAscii(parameters: string): string {
   return parameters.replace(/filename\*=[^;]*/gi, 'x=x');
 }

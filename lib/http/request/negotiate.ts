@@ -1,4 +1,4 @@
-/** Header fields with media types and preferences: Content-Type, Accept, Accept-Encoding. */
+/** Fields with media types and preferences: Content-Type, Accept, Accept-Encoding. */
 
 /** A media type with its parameters (RFC 9110 §8.3.1). */
 export interface MediaType {
@@ -19,7 +19,7 @@ const TYPE = new RegExp(`^[ \\t]*(${TOKEN}/${TOKEN})[ \\t]*`);
  * Reads a media type.
  *
  * @param field as sent
- * @returns `undefined` where it is malformed
+ * @returns `undefined` if it is malformed
  */
 export function parseMediaType(field: string): MediaType | undefined {
   const match = TYPE.exec(field);
@@ -79,7 +79,7 @@ function prefers(accept: string | undefined, type: string): boolean {
  * Picks a content coding (RFC 9110 §12.5.3).
  *
  * @param field the Accept-Encoding field
- * @param codings what there is, the best first
+ * @param codings the codings that there are, the best first
  * @returns the coding of the greatest weight, or `undefined` for none
  */
 export function pickCoding<T extends string>(
@@ -89,7 +89,7 @@ export function pickCoding<T extends string>(
   if (field === undefined) return undefined;
   const weights = parseWeights(field);
   let best: T | undefined;
-  // `identity` is what the client gets without a coding; named, it has a weight too.
+  // `identity` stands for no coding; if it is named, its weight counts too.
   const least = weights.get('identity') ?? 0;
   let most = 0;
   for (const coding of codings) {

@@ -11,22 +11,21 @@ const QUESTION = 0x3f;
 export type Fields = [name: string, value: string][];
 
 /**
- * Parses a form. The result is that of `URLSearchParams` for the same text, so one leading `?` is
- * left out.
+ * Parses a form as `URLSearchParams` parses the same text, so one leading `?` is left out.
  *
  * @param body the bytes as sent
  * @returns names and values; what is not UTF-8 is U+FFFD
  */
 export function parseUrlencoded(body: Buffer): Fields {
   const fields: Fields = [];
-  // One for all fields: none is longer decoded than sent.
+  // One buffer for all fields: none is longer decoded than sent.
   const decoded = Buffer.allocUnsafe(body.length);
   let equals = -1;
   let start = body[0] === QUESTION ? 1 : 0;
   while (start <= body.length) {
     const end = find(body, AMPERSAND, start);
     if (end > start) {
-      // Kept while it lies ahead, so that a body full of names alone is not searched for each of them.
+      // Kept while it is ahead, so that a body of many names without `=` is searched only once.
       if (equals < start) equals = find(body, EQUALS, start);
       const nameEnd = Math.min(equals, end);
       fields.push([decode(body, start, nameEnd, decoded), decode(body, nameEnd + 1, end, decoded)]);
@@ -36,7 +35,7 @@ export function parseUrlencoded(body: Buffer): Fields {
   return fields;
 }
 
-/** @returns the place of a byte from `start` on; the body's end where there is none */
+/** @returns the index of a byte from `start` on; the body's end if there is none */
 function find(body: Buffer, byte: number, start: number): number {
   const found = body.indexOf(byte, start);
   return found === -1 ? body.length : found;
@@ -63,7 +62,7 @@ function decode(body: Buffer, start: number, end: number, into: Buffer): string 
   return into.toString('utf8', 0, length);
 }
 
-/** @returns 0 to 15, or a number so small that no sum with it is 0 or more */
+/** @returns 0 to 15; for no hex digit a number so small that no sum with it reaches 0 */
 function toHexValue(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const letter = byte | 0x20;

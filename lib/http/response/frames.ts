@@ -1,4 +1,4 @@
-/** Frames of live readers: lines as events or as text, with the chunk's size around them. */
+/** Frames: lines as events or as text, ready for the socket, with the chunk's size around them. */
 import type { Format } from '../../live/subscriber.ts';
 
 /** U+FFFD in UTF-8, each byte as one character. */
@@ -9,17 +9,17 @@ const FORMATS = {
   text: [makeTextFormat(false), makeTextFormat(true)],
 } as const;
 
-/** The one format of all readers of events; of those whose body is chunked, or of the others. */
+/** The one format of all subscribers to events whose body is chunked, or is not. */
 export function toEventFormat(isChunked: boolean): Format {
   return FORMATS.events[isChunked ? 1 : 0];
 }
 
-/** The one format of all readers of plain text. */
+/** The one format of all subscribers to plain text whose body is chunked, or is not. */
 export function toTextFormat(isChunked: boolean): Format {
   return FORMATS.text[isChunked ? 1 : 0];
 }
 
-/** A frame of ready-made events. */
+/** Frames events that are complete already. */
 export function toEvents(events: string, isChunked: boolean): Buffer {
   return toFrame(toBytesAsString(Buffer.from(events)), isChunked);
 }
@@ -38,7 +38,7 @@ function makeTextFormat(isChunked: boolean): Format {
 }
 
 /**
- * @param text complete lines; bytes that are not UTF-8 travel as they are
+ * @param text complete lines; bytes that are not UTF-8 stay as they are
  * @returns events as bytes in a string, each with the cursor after its line as `id`
  */
 function toLineEvents(text: Buffer, offset: number, epoch: string): string {
@@ -53,13 +53,13 @@ function toLineEvents(text: Buffer, offset: number, epoch: string): string {
   return events;
 }
 
-/** A CR would end the event's line: the last one is left out, one inside becomes U+FFFD. */
+/** A CR would end the event's line: one at the end is left out, one inside becomes U+FFFD. */
 function toData(line: string): string {
   if (!line.includes('\r')) return line;
   return line.replace(/\r$/, '').replaceAll('\r', REPLACEMENT);
 }
 
-/** Each byte as one character: far quicker to put together than many small buffers. */
+/** Each byte as one character: far quicker to concatenate than many small buffers. */
 function toBytesAsString(bytes: Buffer): string {
   return bytes.toString('latin1');
 }
