@@ -108,11 +108,11 @@ export class LockFolder {
    * its owner showed life, or it was stale and has been broken. All are watched in parallel, so this
    * takes a little more than 2 s, and no time where there are no locks.
    *
-   * @throws the first failure, after all locks were judged; those that failed are still there
+   * @throws the first failure, once no lock is watched any more; the locks that failed are still there
    */
   async recover(): Promise<void> {
-    const judged = this.list().map((name) => this.#recoverOne(name));
-    for (const outcome of await Promise.allSettled(judged)) {
+    const outcomes = this.list().map((name) => this.#recoverOne(name));
+    for (const outcome of await Promise.allSettled(outcomes)) {
       if (outcome.status === 'rejected') throw outcome.reason;
     }
   }
