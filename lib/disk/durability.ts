@@ -16,7 +16,7 @@ const CAN_NOT_SYNC = [
   'EINVAL', // the file system has no sync for folders: 9p, FUSE, older CIFS
   'ENOTSUP', // the same, said by a server behind FUSE or NFS
   'ENOSYS', // the same, said by a sandbox
-  'EACCES', // a folder that may be written to but not read; CIFS, which syncs only what it may write
+  'EACCES', // a folder that may be written to but not read; CIFS, if opened for reading
   'EPERM', // Windows, which syncs only what is open for writing; a sandbox
   'EISDIR', // a system that opens no folders
 ];
@@ -46,9 +46,9 @@ export async function syncFolder(
 }
 
 /**
- * Makes a folder's own name durable, and those of all folders above it: another process may have made
- * any of them a moment ago, and not have synced it yet. Those that this process can't sync are left
- * to their administrator.
+ * Makes a folder's own name durable, and those of all folders above it: another process may have
+ * made any of them a moment ago, and not have synced it yet. Those that this process can't sync are
+ * left to their administrator.
  *
  * @param folder an absolute path
  * @throws the system's error where the disk failed

@@ -2,8 +2,9 @@
  * The inodes behind this process's locks: a lock is a hard link to one of them (decision 10).
  *
  * link(2) makes a name that must not exist yet, as O_EXCL does, but no inode; to make and remove an
- * inode for each batch is what file systems are slow at. So a process keeps as many inodes as it ever
- * held locks at a time, each under a name of its own, and writes a new record into one for each lock.
+ * inode for each batch is what file systems are slow at. So a process keeps as many inodes as it
+ * ever held locks at a time, each under a name of its own, and writes a new record into one for
+ * each lock.
  *
  * This is done only where one system's page cache is all that anybody reads: on NFS a host may be
  * shown what stood in an inode before, such as the committed offset of an earlier lock. There each
@@ -86,7 +87,7 @@ export class LockInodes {
     else this.#free.push(inode);
   }
 
-  /** Gives up an inode whose lock may still be there: another record in it would show in that lock. */
+  /** Gives up an inode whose lock may still be there, and would show the next record as well. */
   discard(inode: LockInode): void {
     tryClose(inode.fd, this.#disk);
     try {

@@ -1,10 +1,10 @@
 /**
  * The lock record, the text of a lock: `<owner> <number> <committed offset>` LF `<name>` LF.
  *
- * No other lock has the same owner and number. Dashes stand for the committed offset while the owner
- * has written nothing. The name is the lock's own: the file behind a lock becomes another lock's once
- * it is released (lock-inodes.ts). All up to the end of the committed offset has a fixed place, so
- * whoever reads while the owner writes sees a number or none.
+ * No other lock has the same owner and number. Dashes stand for the committed offset while the
+ * owner has written nothing. The name is the lock's own: the file behind a lock becomes another
+ * lock's once it is released (lock-inodes.ts). All up to the end of the committed offset has a
+ * fixed place, so whoever reads while the owner writes sees a number or none.
  */
 import path from 'node:path';
 import { type Disk, realDisk } from '../disk/disk.ts';

@@ -4,19 +4,20 @@
  *
  * What it promises: one owner at a time, and that a process which dies or stands still with a lock
  * held keeps nobody waiting for longer than 3 s. An owner publishes a committed offset in its lock;
- * what lies beyond it in the file that the lock protects is not committed yet, so readers stop there.
+ * what lies beyond it in the file that the lock protects is not yet committed: readers stop.
  *
- * How: an owner touches a lock that it holds for long. A contender that has seen the very same lock,
- * text and times, for STALE_MS by its own monotonic clock takes it for stale: no two clocks are
- * compared, and no process id is believed. It breaks the lock inside a guard, a second exclusive file
- * whose name is made from the lock's identity, and reads the lock once more in there. An identity never
- * comes back, so a contender that is late finds nothing to break, and nobody breaks a live owner's
- * lock. A process that dies in its guard leaves a stale lock as well: the guard.
+ * How: an owner touches a lock that it holds for long. A contender that has seen the very same
+ * lock, text and times, for STALE_MS by its own monotonic clock takes it for stale: no two clocks
+ * are compared, and no process id is believed. It breaks the lock inside a guard, a second
+ * exclusive file whose name is made from the lock's identity, and reads the lock once more in
+ * there. An identity never comes back, so a contender that is late finds nothing to break, and
+ * nobody breaks a live owner's lock. A process that dies in its guard leaves a stale lock as well:
+ * the guard.
  *
- * What it does not detect: a process that stands still for longer than STALE_MS just between checking
- * a lock and acting on it. It then writes without the lock, or removes the lock of the next owner. An
- * owner must be able to cope with that; store/folder/append.ts appends whole batches, and checks the
- * file before it acknowledges anything.
+ * What it does not detect: a process that stands still for longer than STALE_MS just between
+ * checking a lock and acting on it. It then writes without the lock, or removes the lock of the
+ * next owner. An owner must be able to cope with that; store/folder/append.ts appends whole
+ * batches, and checks the file before it acknowledges anything.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -105,10 +106,10 @@ export class LockFolder {
 
   /**
    * Waits until none of the locks that are in the folder now can be a leftover: each was released,
-   * its owner showed life, or it was stale and has been broken. All are watched in parallel, so this
-   * takes a little more than 2 s, and no time where there are no locks.
+   * its owner showed life, or it was stale and has been broken. All are watched in parallel, so
+   * this takes a little more than 2 s, and no time where there are no locks.
    *
-   * @throws the first failure, once no lock is watched any more; the locks that failed are still there
+   * @throws the first failure, once all others were awaited; a lock that failed is still there
    */
   async recover(): Promise<void> {
     const outcomes = this.list().map((name) => this.#recoverOne(name));
@@ -150,7 +151,7 @@ export class LockFolder {
       .map((file) => file.slice(0, -LOCK_SUFFIX.length));
   }
 
-  /** Removes what processes that died left beside the locks, a day later. Leaves all locks alone. */
+  /** Removes what processes that died left beside the locks, after a day. Never a lock. */
   sweep(): void {
     for (const file of this.#disk.readdirSync(this.#folder)) {
       if (file.endsWith(LOCK_SUFFIX)) continue;

@@ -1,6 +1,6 @@
-// A process that acquires locks for lock.test.ts, enters sections, leaves evidence in files, and dies,
-// stands still or goes on as it is told. Each line that it prints is an event with the time of the
-// system's one monotonic clock, so that the events of all processes can be put in order.
+// A process that acquires locks for lock.test.ts, enters sections, leaves evidence in files, and
+// dies, stands still or goes on as it is told. Each line that it prints is an event with the time of
+// the system's one monotonic clock, so that the events of all processes can be put in order.
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { HeldLock } from '../../../lib/lock/held-lock.ts';
@@ -57,8 +57,8 @@ function tell(event: string): void {
 }
 
 /**
- * One section: puts a marker there that must not exist, adds one to a counter by reading and writing,
- * and removes the marker. Whoever finds a marker came in while somebody was inside, unless that one
+ * One section: puts a marker there that must not exist, adds one to a counter by reading and
+ * writing, and removes the marker. Whoever finds a marker came in while somebody was inside, unless that one
  * was killed or stood still in there, which the test knows.
  */
 async function enter(room: string): Promise<void> {
