@@ -8,7 +8,7 @@ import { createReporter, showSummary } from '../migrate/progress.ts';
 import { Log, writeError, writeOut } from '../ops/log.ts';
 import { Registry } from '../ops/metrics.ts';
 import type { Archive } from '../store/archive.ts';
-import { openArchive } from './open-store.ts';
+import { openStore } from './open-store.ts';
 
 /**
  * Runs the command. The exit code is 1 if a room of the target was left as it is.
@@ -29,8 +29,8 @@ export async function runMigrate(from: string, to: string): Promise<void> {
   // What a store tells an operator is of no interest here, but for its failures.
   const log = new Log(readLogLevel() === 'debug' ? 'debug' : 'error');
   const parts = { log, registry: new Registry() };
-  const sourceStore = await openArchive('FROM', source, parts);
-  const targetStore = await openArchive('TO', target, parts);
+  const sourceStore = await openStore('FROM', source, true, parts);
+  const targetStore = await openStore('TO', target, true, parts);
   await copy(sourceStore, targetStore);
   await sourceStore.close();
   await targetStore.close();

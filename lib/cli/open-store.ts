@@ -1,6 +1,6 @@
 /**
- * Opens the store that an address names: to serve its rooms, or to copy them. The code for a database is
- * loaded only if one is used, so that a folder needs no package.
+ * Opens the store that an address names. The code for a database is loaded only if one is used, so that
+ * a folder needs no package.
  */
 import type { StoreAddress } from '../config/store-address.ts';
 import { ServiceError } from '../errors.ts';
@@ -8,7 +8,6 @@ import type { Log } from '../ops/log.ts';
 import type { Registry } from '../ops/metrics.ts';
 import type { Archive } from '../store/archive.ts';
 import { FolderStore } from '../store/folder/folder-store.ts';
-import type { MysqlStore } from '../store/mysql/mysql-store.ts';
 import type { Store } from '../store/store.ts';
 
 /** What every kind of store needs. */
@@ -18,44 +17,22 @@ export interface StoreParts {
 }
 
 /**
- * Opens a store to serve it.
+ * Opens a store, to serve its rooms or to copy from it and to it.
  *
  * @param name what the operator calls the address
  * @param durable whether a folder's messages are acknowledged only when they are on disk
  * @throws ServiceError `bad-request` if the folder can't be written to or the database's package is missing
  */
-export function openStore(
+export async function openStore(
   name: string,
   address: StoreAddress,
   durable: boolean,
   parts: StoreParts,
-): Promise<Store> {
-  const openFolder = async (folder: string): Promise<Store> =>
-    new FolderStore({ folder, durable, ...parts });
-  return open(name, address, parts, openFolder);
-}
-
-/** Opens a store to copy from it or to it; see {@link openStore}. */
-export function openArchive(
-  name: string,
-  address: StoreAddress,
-  parts: StoreParts,
-): Promise<Archive> {
-  const openFolder = async (folder: string): Promise<Archive> => {
-    const { FolderArchive } = await import('../store/folder/archive.ts');
-    return new FolderArchive({ folder, durable: true, ...parts });
-  };
-  return open(name, address, parts, openFolder);
-}
-
-async function open<T>(
-  name: string,
-  address: StoreAddress,
-  parts: StoreParts,
-  openFolder: (folder: string) => Promise<T>,
-): Promise<T | MysqlStore> {
+): Promise<Store & Archive> {
   try {
-    if (address.kind === 'folder') return await openFolder(address.folder);
+    if (address.kind === 'folder') {
+      return new FolderStore({ folder: address.folder, durable, ...parts });
+    }
     const { MysqlStore } = await import('../store/mysql/mysql-store.ts');
     return await MysqlStore.open({ address: address.address, ...parts });
   } catch (error) {

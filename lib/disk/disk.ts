@@ -58,8 +58,7 @@ export interface Disk {
     position: number,
   ): Promise<{ bytesRead: number }>;
   open(path: string, flags: string | number): Promise<Handle>;
-  /** Rejects if this process lacks the permission. */
-  access(path: string, mode: number): Promise<void>;
+  unlink(path: string): Promise<void>;
 }
 
 /** The system's disk. */
@@ -81,7 +80,7 @@ export const realDisk: Disk = {
   fdatasync: promisify(fs.fdatasync),
   read: promisify(fs.read),
   open: fs.promises.open,
-  access: fs.promises.access,
+  unlink: fs.promises.unlink,
 };
 
 /**

@@ -1,9 +1,8 @@
 /** Makes files and their names outlive a power loss (fsync(2)). */
-import fs from 'node:fs';
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
 import type { Disk } from './disk.ts';
-import { removeIfThere, tryClose, writeWhole } from './files.ts';
+import { tryClose, writeWhole } from './files.ts';
 
 /** How much of a file is written again at a time. */
 const PIECE_BYTES = 1 << 20;
@@ -58,26 +57,6 @@ export async function syncFoldersAbove(folder: string, disk: Disk): Promise<void
   if (parent === folder) return;
   await syncFolder(parent, disk, () => undefined);
   await syncFoldersAbove(parent, disk);
-}
-
-/**
- * Finds out whether the disk takes a write: writes a block, syncs it and removes it.
- *
- * @param folder a folder that must be writable
- * @param inner the folder in it where the block is written
- * @throws the system's error where the disk takes no write
- */
-export async function probeFolder(folder: string, inner: string, disk: Disk): Promise<void> {
-  const probe = path.join(folder, inner, `${process.pid}-${performance.now()}.probe`);
-  await disk.access(folder, fs.constants.W_OK);
-  const handle = await disk.open(probe, 'wx');
-  try {
-    await handle.write(Buffer.alloc(4096));
-    await handle.datasync();
-  } finally {
-    await handle.close();
-    removeIfThere(probe, disk);
-  }
 }
 
 /**

@@ -3,21 +3,23 @@
 /** A room's text. */
 export interface RoomText {
   readonly sizeBytes: number;
-  /** Reads a part; a chunk is good until the next one is asked for. */
+  /** Reads a part of the text; a chunk is valid until the next one is asked for. */
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
-/** A home of rooms that can be copied from and to. */
+/** A store that can be copied from and to. */
 export interface Archive {
   readonly description: string;
-  /** All rooms with their lengths. */
+  /** Returns all rooms with their sizes. */
   listRooms(): Promise<{ room: string; sizeBytes: number }[]>;
-  /** Gives a room as it stands; one that does not exist is empty. */
-  snapshot(room: string): RoomText | Promise<RoomText>;
+  /** Returns a room as it stands now; one that does not exist is empty. */
+  snapshot(room: string): Promise<RoomText>;
   /**
-   * Adds bytes to a room as they are, durably; makes the room where it does not exist.
+   * Appends bytes to a room as they are, durably. Makes the room if it does not exist.
    *
-   * @returns whether the room was `offset` bytes long; if not, nothing is added
+   * @param offset the size that the room must have
+   * @returns false if it has another size; then the bytes are not in the room
+   * @throws ServiceError `unavailable` if the store can't take them now
    */
   extend(room: string, offset: number, bytes: Buffer): Promise<boolean>;
   close(): Promise<void>;

@@ -1,163 +1,182 @@
 /**
- * Group commit: what waits for a room is written and synced once (design, «The append»).
+ * Group commit: messages that wait for the same room are written and synced together.
  *
- * While one batch of a room is being committed the next one gathers. A batch is bounded in bytes,
- * a room's queue in messages, and the rooms that commit at one time in number, as each holds two
- * file handles.
+ * While one batch of a room is committed, the next one gathers. Everything has a bound: a batch in
+ * bytes, what waits for one room in messages, what waits for all rooms in bytes, and how many rooms
+ * commit at one time.
  */
 import { ServiceError } from '../errors.ts';
 import type { Entry } from '../room/message.ts';
-import type { OnExpected, Receipt } from './store.ts';
+import type { Receipt } from './store.ts';
 
 /** A batch takes no further message once its text may be this long, in bytes. */
 export const MAX_BATCH_BYTES = 1 << 20;
 
 /** How many messages wait for one room before the next one is refused. */
-export const MAX_WAITING = 10_000;
+export const MAX_ROOM_MESSAGES = 10_000;
 
-/** Senders of a smaller batch are not told what is expected: they hardly wait for each other. */
-export const MIN_EXPECTED = 8;
+/** How much memory the messages of all rooms take, from append to answer, before one is refused. */
+export const MAX_WAITING_BYTES = 32 << 20;
 
-/** How many senders of a batch are told that: a sync leaves time for about so many. */
-export const MAX_EXPECTED = 128;
-
-/** How many rooms commit at one time. */
+/** How many rooms commit at one time: each of them holds a lock and an open file, or a connection. */
 export const MAX_COMMITS = 64;
 
-/**
- * Commits a batch: gives a receipt for each entry, or rejects with none of them stored. It may tell
- * before which receipts it will most likely give.
- */
-export type Commit = (
-  room: string,
-  entries: readonly Entry[],
-  onExpected: (expected: readonly Receipt[]) => void,
-) => Promise<Receipt[]>;
+/** What a waiting message takes beside its text, in bytes: promises and objects. */
+const OVERHEAD_BYTES = 1024;
 
-interface Waiting {
+/**
+ * Commits a batch of a room.
+ *
+ * @returns a receipt for each entry
+ * @throws whatever the senders get to hear, with no part of the batch stored
+ */
+export type Commit = (room: string, entries: readonly Entry[]) => Promise<Receipt[]>;
+
+interface Message {
   readonly entry: Entry;
-  readonly onExpected: OnExpected | undefined;
+  /** The most that its text takes, in bytes. */
+  readonly textBytes: number;
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: unknown) => void;
+}
+
+interface Queue {
+  readonly messages: Message[];
+  /** Resolves when the queue is empty and all its messages are answered. */
+  emptied: Promise<void>;
 }
 
 /** The queues of all rooms. */
 export class GroupCommit {
   readonly #commit: Commit;
-  readonly #waiting = new Map<string, Waiting[]>();
-  readonly #ready: string[] = [];
-  readonly #onIdle: (() => void)[] = [];
-  #commits = 0;
-  #unanswered = 0;
+  readonly #queues = new Map<string, Queue>();
+  readonly #slots = new Slots(MAX_COMMITS);
+  #waitingBytes = 0;
 
-  /** @param commit stores one batch of one room; never called twice at a time for a room */
+  /** @param commit is never called for a room while it still commits a batch of that room */
   constructor(commit: Commit) {
     this.#commit = commit;
   }
 
   /**
-   * Queues a message; see {@link Store.append}.
+   * Queues a message.
    *
    * @returns its receipt, once it is committed
-   * @throws ServiceError `busy` where too many wait already; whatever the commit rejects with
+   * @throws ServiceError `busy` if too much waits already; whatever the commit rejects with
    */
-  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
-      let waiting = this.#waiting.get(room);
-      if (waiting === undefined) {
-        waiting = [];
-        this.#waiting.set(room, waiting);
-        this.#ready.push(room);
-        // A turn later, so that everything that arrived in this one goes into the first batch.
-        setImmediate(() => this.#start());
-      }
-      if (waiting.length >= MAX_WAITING) {
-        reject(new ServiceError('busy', 'too many messages wait for this room; try again'));
-        return;
-      }
-      waiting.push({ entry, onExpected, resolve, reject });
+  async append(room: string, entry: Entry): Promise<Receipt> {
+    const textBytes = countMostBytes(entry);
+    const waitingBytes = this.#waitingBytes + textBytes + OVERHEAD_BYTES;
+    const queue = this.#queues.get(room) ?? { messages: [], emptied: Promise.resolve() };
+    if (waitingBytes > MAX_WAITING_BYTES) {
+      throw new ServiceError('busy', 'too many messages wait to be stored; try again');
+    }
+    if (queue.messages.length >= MAX_ROOM_MESSAGES) {
+      throw new ServiceError('busy', 'too many messages wait for this room; try again');
+    }
+    this.#waitingBytes = waitingBytes;
+    const receipt = new Promise<Receipt>((resolve, reject) => {
+      queue.messages.push({ entry, textBytes, resolve, reject });
     });
+    if (!this.#queues.has(room)) {
+      this.#queues.set(room, queue);
+      queue.emptied = this.#empty(room, queue.messages);
+    }
+    return receipt;
   }
 
-  /** Resolves when nothing waits, nothing is being committed, and everybody was answered. */
-  idle(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
-  }
-
-  #start(): void {
-    while (this.#commits < MAX_COMMITS) {
-      const room = this.#ready.shift();
-      if (room === undefined) return;
-      this.#commits += 1;
-      void this.#run(room);
+  /** Resolves when every message is answered. */
+  async idle(): Promise<void> {
+    while (this.#queues.size > 0) {
+      await Promise.all(Array.from(this.#queues.values(), ({ emptied }) => emptied));
     }
   }
 
-  /** Commits one batch and goes to the end of the line, so that no room holds up the others. */
-  async #run(room: string): Promise<void> {
-    const waiting = this.#waiting.get(room)!;
-    const batch = waiting.splice(0, countBatch(waiting));
-    this.#unanswered += 1;
-    const answer = await this.#settle(room, batch);
-    const hasMore = waiting.length > 0;
-    if (!hasMore) this.#waiting.delete(room);
-    // A turn later, so that another process gets its turn at the lock.
-    setImmediate(() => {
+  /** Commits a room's messages, batch by batch, until none waits. */
+  async #empty(room: string, messages: Message[]): Promise<void> {
+    await gatherArrivals();
+    while (messages.length > 0) {
+      // The room goes to the end of the line for each batch, so that it never keeps the others waiting.
+      await this.#slots.take();
+      const batch = messages.splice(0, countBatch(messages));
+      const answer = await this.#commitBatch(room, batch);
+      await letOthersLock();
       answer();
-      this.#unanswered -= 1;
-      if (this.#isIdle()) for (const resolve of this.#onIdle.splice(0)) resolve();
-      // And another, so that what its senders say next still goes into the next batch.
-      setImmediate(() => {
-        setImmediate(() => {
-          this.#commits -= 1;
-          if (hasMore) this.#ready.push(room);
-          this.#start();
-        });
-      });
-    });
+      await gatherFollowers();
+      this.#slots.free();
+    }
+    this.#queues.delete(room);
   }
 
-  #isIdle(): boolean {
-    return this.#waiting.size === 0 && this.#unanswered === 0;
-  }
-
-  /** Commits a batch; never rejects, but gives what tells its senders how it went. */
-  async #settle(room: string, batch: readonly Waiting[]): Promise<() => void> {
+  /** Commits a batch. Never rejects, but returns the function that tells its senders the outcome. */
+  async #commitBatch(room: string, batch: readonly Message[]): Promise<() => void> {
+    const release = (): void => {
+      for (const { textBytes } of batch) this.#waitingBytes -= textBytes + OVERHEAD_BYTES;
+    };
     try {
       const entries = batch.map(({ entry }) => entry);
-      const receipts = await this.#commit(room, entries, (expected) => tell(batch, expected));
+      const receipts = await this.#commit(room, entries);
       return () => {
+        release();
         for (const [index, { resolve }] of batch.entries()) resolve(receipts[index]!);
       };
     } catch (error) {
       return () => {
+        release();
         for (const { reject } of batch) reject(error);
       };
     }
   }
 }
 
-/** Tells what is expected; what a sender makes of it must not stop the batch. */
-function tell(batch: readonly Waiting[], expected: readonly Receipt[]): void {
-  if (batch.length < MIN_EXPECTED) return;
-  for (const [index, { onExpected }] of batch.entries()) {
-    if (index === MAX_EXPECTED) return;
-    try {
-      onExpected?.(expected[index]!);
-    } catch {
-      // It shows again when the answer is given.
-    }
+/** Lets so many work at one time; the others wait in line. */
+class Slots {
+  #freeCount: number;
+  readonly #line: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#freeCount = count;
+  }
+
+  async take(): Promise<void> {
+    if (this.#freeCount === 0) return new Promise((resolve) => this.#line.push(resolve));
+    this.#freeCount -= 1;
+  }
+
+  free(): void {
+    const next = this.#line.shift();
+    if (next === undefined) this.#freeCount += 1;
+    else next();
   }
 }
 
-/** How many of those that wait go into the next batch. */
-function countBatch(waiting: readonly Waiting[]): number {
-  let bytes = 0;
-  for (const [index, { entry }] of waiting.entries()) {
-    // A UTF-16 unit is at most three bytes of UTF-8; 32 for the time and what stands between.
-    bytes += 3 * (entry.username.length + entry.message.length) + 32;
-    if (bytes > MAX_BATCH_BYTES) return Math.max(1, index);
+/** Waits a tick, so that all messages that arrive in this one go into the first batch. */
+const gatherArrivals = nextTick;
+
+/** Waits a tick, so that another process that waits for the room's lock gets it first. */
+const letOthersLock = nextTick;
+
+/** Waits until what senders say right after their answer has arrived, so that the next batch has it. */
+async function gatherFollowers(): Promise<void> {
+  await nextTick();
+  await nextTick();
+}
+
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A UTF-16 unit takes at most three bytes in UTF-8; time and punctuation take less than 32. */
+function countMostBytes({ username, message }: Entry): number {
+  return 3 * (username.length + message.length) + 32;
+}
+
+/** @returns how many of the messages that wait go into the next batch: at least one */
+function countBatch(messages: readonly Message[]): number {
+  let sizeBytes = 0;
+  for (const [index, { textBytes }] of messages.entries()) {
+    sizeBytes += textBytes;
+    if (sizeBytes > MAX_BATCH_BYTES) return Math.max(1, index);
   }
-  return waiting.length;
+  return messages.length;
 }

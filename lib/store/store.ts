@@ -5,10 +5,10 @@
  * Every store keeps these promises:
  *
  * 1. A room is an append-only text of lines. A position in it is a byte offset.
- * 2. `append` resolves when the line is durable. From then on every `snapshot` that begins, in any process
- *    on the same store, contains it.
- * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes back what
- *    a reader was shown. Only a person who edits the room does.
+ * 2. `append` resolves when the line is durable. From then on every `snapshot` that begins, in any
+ *    process on the same store, contains it.
+ * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes back
+ *    what a reader was shown. Only a person who edits the room does.
  * 4. If `append` rejects, no part of the message is stored.
  */
 import type { Entry } from '../room/message.ts';
@@ -45,9 +45,6 @@ export interface Snapshot {
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
-/** Told a receipt that is likely but not yet certain. */
-export type OnExpected = (expected: Receipt) => void;
-
 /** Keeps rooms. */
 export interface Store {
   /** Where the rooms are, for the line printed at the start; never with a password. */
@@ -57,21 +54,27 @@ export interface Store {
    *
    * @throws ServiceError `unavailable` or `busy` if the store can't take it now
    */
-  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt>;
+  append(room: string, entry: Entry): Promise<Receipt>;
   /** Returns the room's entity tag without reading its text. */
-  etag(room: string): string | Promise<string>;
+  etag(room: string): Promise<string>;
   /** Returns the room as it stands now. A room without messages is an empty one. */
-  snapshot(room: string): Snapshot | Promise<Snapshot>;
+  snapshot(room: string): Promise<Snapshot>;
   /**
-   * Reports rooms that may have changed: by this process, by another one, or by an editor. It may report
-   * too often, and rooms that nobody asked for, but it reports each change within a second.
+   * Reports rooms that may have changed, whoever changed them: this process, as soon as its write is
+   * committed, or another process or an editor, within a second. It may report too often, and rooms
+   * that nobody asked for.
    *
    * @param rooms returns the rooms that have subscribers now
    * @param onChange takes a room's name
    * @returns a function that stops the watch
    */
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void;
-  /** Resolves after a real write to the store; rejects with the reason if the store can't take one. */
+  /**
+   * Resolves if the store takes writes. A message that was stored in the last 10 s shows that;
+   * otherwise a probe does, shared by all who ask.
+   *
+   * @throws ServiceError `unavailable` with the reason
+   */
   check(): Promise<void>;
   /** Resolves when every accepted message is stored or refused. */
   close(): Promise<void>;

@@ -238,6 +238,17 @@ function testStore(kind: StoreKind): void {
     assert.ok(!told.includes('quiet'), 'a room without a change');
   });
 
+  test('a watch reports a commit of its own process at once, whoever is asked for', async () => {
+    const told: string[] = [];
+    const stop = one.watch(
+      () => [],
+      (room) => told.push(room),
+    );
+    await one.append('own commit', { username: 'u', message: 'm' });
+    stop();
+    assert.deepEqual(new Set(told), new Set(['own commit']));
+  });
+
   for (const [name, bytes] of handMade) {
     test(`a text made by hand is served as it is: ${name}`, async () => {
       const room = `hand made ${name}`;

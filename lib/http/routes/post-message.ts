@@ -1,7 +1,6 @@
 /** Stores the message of a POST (contract §4). */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
-import type { Hub } from '../../live/hub.ts';
 import { toEntry } from '../../room/message.ts';
 import type { Store } from '../../store/store.ts';
 import { readForm } from '../request/form.ts';
@@ -13,7 +12,6 @@ import { type Target, toPagePath } from '../router.ts';
 /** What it takes to store a message. */
 export interface PostParts {
   readonly store: Store;
-  readonly live: Hub;
   readonly reply: Reply;
 }
 
@@ -23,7 +21,7 @@ export interface PostParts {
  * @throws ServiceError what the request is refused for, or why the store can't take it
  */
 export async function postMessage(
-  { store, live, reply }: PostParts,
+  { store, reply }: PostParts,
   { argument: room }: Target,
   response: ServerResponse,
 ): Promise<void> {
@@ -35,7 +33,6 @@ export async function postMessage(
   if (fault !== undefined) throw new ServiceError('bad-request', fault);
   if (mayResend(request)) response.writeProcessing();
   const { line, cursor } = await store.append(room, entry);
-  live.notify(room);
   const fields = ['Chat-Cursor', cursor, 'Content-Type', TEXT];
   if (!prefersHtml(request.headers.accept)) return reply.send(response, 201, fields, line);
   reply.send(response, 303, [...fields, 'Location', toPagePath(room)], line);

@@ -1,188 +1,200 @@
 /**
- * The append: one batch of lines onto a room's file, under the room's lock.
+ * The append: bytes at the end of a room's file, under the room's lock, all of them or none.
  *
- * Lock, look at the size and how the room ends, publish the size, one write in append mode, one
- * fdatasync, and a look whether the batch stands where it should: an editor may have replaced the
- * file, or somebody appended by hand, and an owner that lost its lock while it stood still may have
- * written as well. A write or sync that fails is cut back, still under the lock.
+ * 1. Stat the file, and see how it ends.
+ * 2. Publish its size as the committed offset, so that readers stop there.
+ * 3. Write everything with one call, in append mode.
+ * 4. Sync the file; of a new room also its name.
+ * 5. Find the bytes in the room's file. An editor may have replaced the file, somebody may have
+ *    appended by hand, and an owner that lost its lock while it stood still may have written as well.
+ *
+ * If the write or the sync fails, the file is truncated to the committed offset, still under the lock.
  */
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
-import { syncFolder } from '../../disk/durability.ts';
+import type { Disk, Stat } from '../../disk/disk.ts';
 import { ServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { formatCursor } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
 import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
-import { endsWithBreak, locate, readEpoch, tryEpoch } from './room-file.ts';
+import { endsWithLf, findBatch, readEpoch } from './room-file.ts';
 import { isSameState } from './snapshot-cache.ts';
 
-/** How often a batch is written anew because the file was replaced under it. */
+/** How often a batch is written again because the file was replaced during the append. */
 const MAX_REWRITES = 3;
 
-/** How often a failing look is tried again. */
-const MAX_LOOKS = 5;
+/** How often a call is tried again whose failure would leave it open what is stored. */
+const MAX_RETRIES = 5;
 
-/** How an append is to be made. */
+/** What an append works with. */
 export interface AppendOptions {
-  /** Whether to wait until the batch is on disk. */
-  readonly durable: boolean;
-  /** Told how long each sync took. */
-  readonly onSync: (syncMs: number) => void;
-  /** Told the receipts that the batch has if all goes well, before it is on disk. */
-  readonly onExpected?: (expected: readonly Receipt[]) => void;
-  /** Told when this process can't sync the folder that a new room is in. */
-  readonly onUnsyncable: (error: unknown) => void;
-  /** Told when a failed write could not be cut back. */
-  readonly onLeftover: (error: unknown) => void;
-  /** The disk; the system's own unless told. */
-  readonly disk?: Disk;
+  readonly disk: Disk;
   /** The open files of the room's folder. */
   readonly files: OpenFiles;
+  /** Whether to wait until the bytes are on disk. */
+  readonly isDurable: boolean;
+  /** Makes the names of new rooms durable. */
+  readonly syncRoomNames: () => Promise<void>;
+  /** Told how long each sync took. */
+  readonly onSync: (syncMs: number) => void;
+  /** Told why a failed write could not be truncated. */
+  readonly onLeftover: (error: unknown) => void;
 }
 
-/** A batch that is stored. */
-interface Stored {
-  readonly receipts: Receipt[];
+/** Where bytes stand that were appended. */
+interface Placed {
+  readonly start: number;
   readonly epoch: string;
-  /** The file's state where nobody else did anything to it since it was opened. */
-  readonly after: Stat | undefined;
+  /** The file's state if nobody else has touched it since it was opened. */
+  readonly state: Stat | undefined;
 }
 
 /**
- * Appends a batch, all of it or nothing.
+ * Appends a batch of messages to a room, all of them or none.
  *
- * @param file the room's path; made where it does not exist
- * @param lock the room's lock, held
- * @param entries what to store, in this order
+ * @param file the room's path; made if it does not exist
+ * @param lock the room's lock
  * @returns a receipt for each entry
- * @throws the system's error, with nothing stored
+ * @throws ServiceError `unavailable`, or the system's error, with nothing stored
  */
-export async function appendBatch(
+export async function appendEntries(
   file: string,
   lock: HeldLock,
   entries: readonly Entry[],
   options: AppendOptions,
 ): Promise<Receipt[]> {
-  const { files } = options;
   for (let rewrites = 0; rewrites <= MAX_REWRITES; rewrites += 1) {
-    const room = files.open(file);
-    let stored: Stored | undefined;
-    try {
-      stored = await tryAppend(room, file, lock, entries, options);
-    } finally {
-      if (stored?.after === undefined) files.drop(room);
-      else files.keep(file, room, stored.after, stored.epoch);
-    }
-    if (stored !== undefined) return stored.receipts;
+    const time = formatTime(Date.now());
+    const lines = entries.map((entry) => formatLine(time, entry));
+    let gap = '';
+    const placed = await appendToFile(file, lock, options, (room) => {
+      // What a person or a crash left without a line feed stays a line of its own.
+      gap = hasLineEnd(room, options.disk) ? '' : '\n';
+      return Buffer.from(gap + lines.join(''), 'utf8');
+    });
+    if (placed !== undefined) return toReceipts(placed.epoch, placed.start + gap.length, lines);
   }
-  throw new ServiceError('unavailable', 'the room is being replaced by another hand; try again');
+  throw new ServiceError('unavailable', 'somebody keeps replacing the room; try again');
 }
 
-/** @returns `undefined` where the batch is not in the room's file after all */
-async function tryAppend(
+/**
+ * Appends bytes to a room as they are, all of them or none.
+ *
+ * @param offset the size that the room must have
+ * @returns false if it has another size, or somebody wrote to it meanwhile
+ * @throws ServiceError `unavailable`, or the system's error, with nothing stored
+ */
+export async function appendBytes(
+  file: string,
+  lock: HeldLock,
+  offset: number,
+  bytes: Buffer,
+  options: AppendOptions,
+): Promise<boolean> {
+  const placed = await appendToFile(file, lock, options, ({ state }) =>
+    state.size === offset ? bytes : undefined,
+  );
+  return placed?.start === offset;
+}
+
+/**
+ * @param compose returns what is to be written, or `undefined` for nothing
+ * @returns `undefined` if nothing was to be written, or the bytes are not in the room's file
+ */
+async function appendToFile(
+  file: string,
+  lock: HeldLock,
+  options: AppendOptions,
+  compose: (room: OpenFile) => Buffer | undefined,
+): Promise<Placed | undefined> {
+  const { files } = options;
+  const room = files.open(file);
+  let placed: Placed | undefined;
+  try {
+    const bytes = compose(room);
+    if (bytes !== undefined) placed = await writeAndCheck(room, file, lock, bytes, options);
+  } finally {
+    if (placed?.state === undefined) files.drop(room);
+    else files.keep(file, room, placed.state, placed.epoch);
+  }
+  return placed;
+}
+
+async function writeAndCheck(
   room: OpenFile,
   file: string,
   lock: HeldLock,
-  entries: readonly Entry[],
+  bytes: Buffer,
   options: AppendOptions,
-): Promise<Stored | undefined> {
-  const { disk = realDisk } = options;
+): Promise<Placed | undefined> {
+  const { disk } = options;
   const { fd, state } = room;
-  if (!state.isFile()) throw new ServiceError('unavailable', 'the room is not a plain file');
-  const committedBytes = state.size;
-  const hasBreak = room.epoch !== undefined || endsWithBreak(fd, committedBytes, disk);
-  lock.publish(committedBytes);
+  lock.publish(state.size);
   if (!lock.isHeld()) throw new ServiceError('unavailable', 'the lock was lost; try again');
-  const time = formatTime(Date.now());
-  const lines = entries.map((entry) => formatLine(time, entry));
-  const gap = hasBreak ? '' : '\n';
-  const bytes = Buffer.from(gap + lines.join(''), 'utf8');
-  const written = disk.writeSync(fd, bytes);
+  const writtenBytes = disk.writeSync(fd, bytes);
   try {
-    if (written < bytes.length) throw toShortWriteError();
-    const left = options.files.isKeeping ? disk.fstatSync(fd) : undefined;
-    let expected: Stored | undefined;
-    if (options.durable) {
-      await syncBatch(fd, file, committedBytes === 0, options, () => {
-        const epoch = left && (room.epoch ?? tryEpoch(fd, disk));
-        if (epoch === undefined) return;
-        const receipts = toReceipts(epoch, committedBytes + gap.length, lines);
-        expected = { receipts, epoch, after: left };
-        // Where others write as well they wait for the lock, and there is no time for that.
-        if (room.epoch !== undefined) options.onExpected?.(receipts);
-      });
-    }
-    const found = await insist(() => locate(fd, file, state, bytes, disk));
+    if (writtenBytes < bytes.length) throw toShortWriteError();
+    const written = disk.fstatSync(fd);
+    if (options.isDurable) await syncFile(fd, state.size === 0, options);
+    // The bytes are on disk now, and perhaps out of reach of a truncation: don't give up at once.
+    const found = await retry(() => findBatch(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
-    const isAlone = left?.size === committedBytes + bytes.length && isSameState(left, found.state);
-    if (isAlone && expected !== undefined) return expected;
-    const after = isAlone ? left : undefined;
-    const epoch = await insist(() => readEpoch(fd, disk));
-    return { receipts: toReceipts(epoch, found.start + gap.length, lines), epoch, after };
+    const isUntouched =
+      written.size === state.size + bytes.length && isSameState(written, found.state);
+    const known = isUntouched ? room.epoch : undefined;
+    const epoch = known ?? (await retry(() => readEpoch(fd, disk)));
+    return { start: found.start, epoch, state: isUntouched ? written : undefined };
   } catch (error) {
-    await cutBack(fd, committedBytes, written, lock, options);
+    await truncate(fd, state.size, writtenBytes, lock, options);
     throw error;
   }
 }
 
-/** Looks again where a look fails: the batch is on disk, and may be out of reach of a cut-back. */
-async function insist<T>(look: () => T): Promise<T> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return look();
-    } catch (error) {
-      if (tries === MAX_LOOKS) throw error;
-      await sleep(20 << tries);
-    }
-  }
+/** The open files know it of a room that nobody else touched since the last batch. */
+function hasLineEnd({ fd, state, epoch }: OpenFile, disk: Disk): boolean {
+  return epoch !== undefined || endsWithLf(fd, state.size, disk);
 }
 
-/** @param meanwhile done while the disk is at it */
-async function syncBatch(
-  fd: number,
-  file: string,
-  isNew: boolean,
-  { disk = realDisk, onSync, onUnsyncable }: AppendOptions,
-  meanwhile: () => void,
-): Promise<void> {
+async function syncFile(fd: number, isNew: boolean, options: AppendOptions): Promise<void> {
   const begunMs = performance.now();
-  const synced = disk.fdatasync(fd);
-  try {
-    meanwhile();
-  } finally {
-    await synced;
-  }
-  if (isNew) await syncFolder(path.dirname(file), disk, onUnsyncable);
-  onSync(performance.now() - begunMs);
+  await options.disk.fdatasync(fd);
+  if (isNew) await options.syncRoomNames();
+  options.onSync(performance.now() - begunMs);
 }
 
-/** Takes a failed write back; only while nobody else can have written behind it. */
-async function cutBack(
+/** Takes back a failed write, unless somebody else may have written behind it. */
+async function truncate(
   fd: number,
   committedBytes: number,
-  written: number,
+  writtenBytes: number,
   lock: HeldLock,
-  options: AppendOptions,
+  { disk, isDurable, onLeftover }: AppendOptions,
 ): Promise<void> {
-  if (written === 0) return;
-  const { disk = realDisk } = options;
-  let failure: unknown = new Error('somebody else wrote behind it');
-  for (let tries = 0; tries < 5; tries += 1) {
-    try {
-      if (!lock.isHeld() || disk.fstatSync(fd).size !== committedBytes + written) break;
+  if (writtenBytes === 0) return;
+  try {
+    const isTruncated = await retry(() => {
+      if (!lock.isHeld() || disk.fstatSync(fd).size !== committedBytes + writtenBytes) return false;
       disk.ftruncateSync(fd, committedBytes);
-      // The cut itself should outlive a crash, but the file is right for every reader by now.
-      if (options.durable) await disk.fdatasync(fd).catch(() => undefined);
-      return;
+      return true;
+    });
+    if (!isTruncated) onLeftover(new Error('somebody else wrote behind it'));
+    // It should outlive a power loss too, but by now the file is right for every reader.
+    else if (isDurable) await disk.fdatasync(fd).catch(() => undefined);
+  } catch (error) {
+    onLeftover(error);
+  }
+}
+
+async function retry<T>(attempt: () => T): Promise<T> {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      return attempt();
     } catch (error) {
-      failure = error;
-      await sleep(20 << tries);
+      if (retries === MAX_RETRIES) throw error;
+      await sleep(20 << retries);
     }
   }
-  options.onLeftover(failure);
 }
 
 function toReceipts(epoch: string, start: number, lines: readonly string[]): Receipt[] {

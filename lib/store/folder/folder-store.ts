@@ -1,33 +1,36 @@
-/** The folder store: one text file per room, `cat`, `tail -f` and editors welcome. */
-import path from 'node:path';
+/**
+ * The folder store: one text file a room, which `cat`, `tail -f` and editors understand.
+ *
+ * Any number of processes, on any number of hosts, may share a folder. Each room has an advisory lock;
+ * whoever writes holds it, and readers see what was committed before. Nothing else is shared, so a
+ * process may be killed at any moment. The promises are those of every store (../store.ts).
+ */
+import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
-import {
-  makeWritesDurable,
-  probeFolder,
-  syncFolder,
-  syncFoldersAbove,
-} from '../../disk/durability.ts';
-import { toErrno, toServiceError } from '../../errors.ts';
+import { makeWritesDurable } from '../../disk/durability.ts';
+import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { LockFolder } from '../../lock/lock.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
-import { toFileStem } from '../../room/name.ts';
-import { type Commit, GroupCommit } from '../group-commit.ts';
+import { fromFileStem, toFileStem } from '../../room/name.ts';
+import type { Archive } from '../archive.ts';
+import { GroupCommit } from '../group-commit.ts';
 import { Outage } from '../outage.ts';
 import { Readiness } from '../readiness.ts';
-import type { OnExpected, Receipt, Snapshot, Store } from '../store.ts';
-import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
-import { type AppendOptions, appendBatch } from './append.ts';
-import { InheritedLocks } from './inherited.ts';
+import type { Receipt, Snapshot, Store } from '../store.ts';
+import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
+import { type AppendOptions, appendBytes, appendEntries } from './append.ts';
 import { OpenFiles } from './open-files.ts';
-import { OwnWrites } from './own-writes.ts';
+import { Recovery } from './recovery.ts';
+import { fromRoomFile, toRoomFile } from './room-file.ts';
+import { RoomsFolder } from './rooms-folder.ts';
 import { Snapshots } from './snapshot.ts';
 import { watchFolder } from './watch.ts';
 
-/** The folder inside the rooms' folder that the locks are in. */
-const LOCKS = '.locks';
+/** How many rooms are remembered whose file was already reported. */
+const MAX_REPORTED = 10_000;
 
 /** What a folder store is made of. */
 export interface FolderStoreOptions {
@@ -37,84 +40,114 @@ export interface FolderStoreOptions {
   readonly durable: boolean;
   readonly log: Log;
   readonly registry: Registry;
-  /** The disk; the system's own unless told. */
+  /** The file system; the real one unless a test puts another in its place. */
   readonly disk?: Disk;
 }
 
-/** Rooms as files in a folder that any number of processes share. */
-export class FolderStore implements Store {
+/** Rooms as files in a folder. */
+export class FolderStore implements Store, Archive {
   readonly description: string;
-  readonly #folder: string;
   readonly #disk: Disk;
   readonly #log: Log;
+  readonly #metrics: StoreMetrics;
+  readonly #folder: RoomsFolder;
   readonly #locks: LockFolder;
-  readonly #inherited: InheritedLocks;
-  readonly #views: Snapshots;
-  readonly #queue: GroupCommit;
+  readonly #recovery: Recovery;
+  readonly #snapshots: Snapshots;
   readonly #append: AppendOptions;
-  readonly #count: StoreMetrics;
-  readonly #ownWrites = new OwnWrites();
-  #foldersSynced: Promise<void> | undefined;
-  #isWarned = false;
-  readonly #reading: Outage;
-  readonly #writing: Outage;
+  readonly #queue = new GroupCommit((room, entries) => this.#commit(room, entries));
   readonly #readiness = new Readiness(() => this.#probe());
+  readonly #reads: Outage;
+  readonly #writes: Outage;
+  /** Rooms whose own file is at fault, as far as the log has it. */
+  readonly #reported = new BoundedMap<string, true>({ maxEntries: MAX_REPORTED });
+  /** The rooms that this process is writing to. */
+  readonly #writing = new Set<string>();
+  readonly #watchers = new Set<(room: string) => void>();
 
   /**
-   * Opens a folder, making it where it is missing.
+   * Opens a folder, and makes it if it is missing. Recovery goes on behind that.
    *
-   * @throws the system's error where the folder can't be made or written to
+   * @throws the system's error if the folder can't be made
    */
-  constructor(options: FolderStoreOptions) {
-    this.#folder = options.folder;
-    this.#disk = options.disk ?? realDisk;
-    this.description = options.folder;
-    this.#log = options.log;
-    this.#reading = new Outage(options.log, 'reading the folder');
-    this.#writing = new Outage(options.log, 'writing to the folder');
-    this.#makeFolders();
-    const count = createStoreMetrics(options.registry);
-    this.#count = count;
+  constructor({ folder, durable, log, registry, disk = realDisk }: FolderStoreOptions) {
+    this.description = folder;
+    this.#disk = disk;
+    this.#log = log;
+    this.#metrics = createStoreMetrics(registry);
+    this.#reads = new Outage(log, 'reading the folder');
+    this.#writes = new Outage(log, 'writing to the folder');
+    this.#folder = new RoomsFolder(folder, disk, (error) => {
+      log.warn("the folder can't be synced: a power loss may take new rooms", { error });
+    });
+    this.#folder.make();
     this.#append = {
-      durable: options.durable,
-      onSync: (syncMs) => count.syncs.observe(syncMs / 1000),
-      onUnsyncable: (error) => this.#warnUnsyncable(error),
-      onLeftover: (error) => options.log.error('a refused write could not be cut back', { error }),
-      disk: this.#disk,
-      files: new OpenFiles(options.folder, this.#disk),
+      disk,
+      files: new OpenFiles(folder, disk),
+      isDurable: durable,
+      syncRoomNames: () => this.#folder.syncRoomNames(),
+      onSync: (syncMs) => this.#metrics.syncs.observe(syncMs / 1000),
+      onLeftover: (error) => log.error('a failed write could not be truncated', { error }),
     };
     const events = {
-      onAcquire: (waitMs: number): void => count.lockWaits.observe(waitMs / 1000),
+      onAcquire: (waitMs: number): void => this.#metrics.lockWaits.observe(waitMs / 1000),
       onBreak: (name: string, committedBytes: number | undefined): Promise<void> =>
         this.#onBreak(name, committedBytes),
     };
-    this.#locks = new LockFolder(path.join(options.folder, LOCKS), events, this.#disk);
-    this.#locks.sweep();
-    this.#inherited = new InheritedLocks(this.#locks);
-    this.#queue = new GroupCommit(this.#commit);
-    const onStuck = (room: string): void => void this.#freeStuck(room);
-    this.#views = new Snapshots(options.folder, this.#locks, onStuck, this.#disk);
+    this.#locks = new LockFolder(this.#folder.locks, events, disk);
+    this.#recovery = new Recovery(this.#locks, (error) => {
+      log.warn('leftover locks are judged room by room', { error });
+    });
+    const onSuspect = (room: string): void => void this.#breakIfStale(room);
+    this.#snapshots = new Snapshots(folder, this.#locks, onSuspect, disk);
   }
 
-  append(room: string, entry: Entry, onExpected?: OnExpected): Promise<Receipt> {
-    return this.#queue.append(room, entry, onExpected);
+  append(room: string, entry: Entry): Promise<Receipt> {
+    return this.#queue.append(room, entry);
   }
 
-  etag(room: string): string | Promise<string> {
-    return this.#look(room, () => this.#views.etag(room));
+  etag(room: string): Promise<string> {
+    return this.#read(room, () => this.#snapshots.etag(room));
   }
 
-  snapshot(room: string): Snapshot | Promise<Snapshot> {
-    return this.#look(room, () => this.#views.snapshot(room));
+  snapshot(room: string): Promise<Snapshot> {
+    return this.#read(room, () => this.#snapshots.snapshot(room));
   }
 
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void {
-    const toTag = (room: string): string => this.#views.etag(room);
-    return watchFolder(this.#folder, rooms, toTag, this.#ownWrites.filter(onChange));
+    const toTag = (room: string): string => this.#snapshots.etag(room);
+    // Of what this process is writing there is nothing to be seen yet; #write reports it.
+    const onNotice = (room: string): void => {
+      if (!this.#writing.has(room)) onChange(room);
+    };
+    const stop = watchFolder(this.#folder, rooms, toTag, onNotice);
+    this.#watchers.add(onChange);
+    return () => {
+      this.#watchers.delete(onChange);
+      stop();
+    };
   }
 
-  check(): Promise<void> {
-    return this.#readiness.check();
+  async check(): Promise<void> {
+    await this.#recovery.done;
+    await this.#readiness.check();
+  }
+
+  async listRooms(): Promise<{ room: string; sizeBytes: number }[]> {
+    const rooms: { room: string; sizeBytes: number }[] = [];
+    for (const name of this.#disk.readdirSync(this.#folder.path).sort()) {
+      const room = fromRoomFile(name);
+      if (room === undefined) continue;
+      const stat = this.#disk.statSync(toRoomFile(this.#folder.path, room), {
+        throwIfNoEntry: false,
+      });
+      if (stat?.isFile()) rooms.push({ room, sizeBytes: stat.size });
+    }
+    return rooms;
+  }
+
+  extend(room: string, offset: number, bytes: Buffer): Promise<boolean> {
+    return this.#write(room, (file, lock) => appendBytes(file, lock, offset, bytes, this.#append));
   }
 
   async close(): Promise<void> {
@@ -123,128 +156,113 @@ export class FolderStore implements Store {
     this.#locks.close();
   }
 
-  readonly #commit: Commit = async (room, entries, onExpected) => {
-    const stem = toFileStem(room);
+  async #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+    const receipts = await this.#write(room, (file, lock) =>
+      appendEntries(file, lock, entries, this.#append),
+    );
+    countBatch(this.#metrics, receipts);
+    this.#readiness.noteWrite();
+    return receipts;
+  }
+
+  /** Does a piece of work on a room's file under its lock, and reports the room afterwards. */
+  async #write<T>(room: string, work: (file: string, lock: HeldLock) => Promise<T>): Promise<T> {
     try {
-      const lock = await this.#acquire(stem);
-      let isStored = false;
-      this.#ownWrites.begin(room);
+      await this.#recovery.done;
+      const lock = await this.#acquire(toFileStem(room));
+      this.#writing.add(room);
       try {
-        await this.#syncFoldersAbove();
-        const file = `${this.#folder}${path.sep}${stem}.txt`;
-        const receipts = await appendBatch(file, lock, entries, { ...this.#append, onExpected });
-        this.#countBatch(receipts);
-        isStored = true;
-        this.#writing.noteSuccess();
-        this.#readiness.noteWrite();
-        return receipts;
+        if (this.#append.isDurable) await this.#folder.syncOwnName();
+        const result = await work(toRoomFile(this.#folder.path, room), lock);
+        this.#writes.noteSuccess();
+        return result;
       } finally {
-        // Not before readers see it is a message acknowledged.
+        // A message must be there for every reader before it is acknowledged.
         await lock.release();
-        this.#ownWrites.end(room, isStored);
+        this.#writing.delete(room);
+        for (const onChange of this.#watchers) onChange(room);
       }
     } catch (error) {
-      throw this.#toServiceError(error, this.#writing);
+      throw this.#refuseWrite(error, room);
     }
-  };
+  }
+
+  async #read<T>(room: string, read: () => T): Promise<T> {
+    try {
+      await this.#recovery.judge(toFileStem(room));
+      const result = read();
+      this.#reads.noteSuccess();
+      return result;
+    } catch (error) {
+      throw this.#refuse(error, this.#reads, room);
+    }
+  }
 
   async #probe(): Promise<void> {
     try {
-      this.#makeFolders();
-      await probeFolder(this.#folder, LOCKS, this.#disk);
-      this.#writing.noteSuccess();
+      await this.#folder.probe();
+      this.#writes.noteSuccess();
     } catch (error) {
-      throw this.#toServiceError(error, this.#writing);
+      throw this.#refuseWrite(error);
     }
   }
 
-  /** Takes the room's lock, in a folder made anew where somebody removed it. */
-  async #acquire(stem: string): Promise<HeldLock> {
+  /** Acquires a room's lock; makes the locks' folder anew if somebody removed it. */
+  async #acquire(name: string): Promise<HeldLock> {
     try {
-      return await this.#locks.acquire(stem);
+      return await this.#locks.acquire(name);
     } catch (error) {
       if (toErrno(error) !== 'ENOENT') throw error;
-      this.#makeFolders();
-      return this.#locks.acquire(stem);
-    }
-  }
-
-  #makeFolders(): void {
-    const locks = path.join(this.#folder, LOCKS);
-    const areThere = this.#disk.existsSync(locks);
-    this.#disk.mkdirSync(locks, { recursive: true });
-    if (!areThere) this.#foldersSynced = undefined;
-  }
-
-  /** Makes the folder's own name durable, before the first message in it is acknowledged. */
-  async #syncFoldersAbove(): Promise<void> {
-    if (!this.#append.durable) return;
-    this.#foldersSynced ??= syncFoldersAbove(this.#folder, this.#disk);
-    try {
-      await this.#foldersSynced;
-    } catch (error) {
-      this.#foldersSynced = undefined;
-      throw error;
+      this.#folder.make();
+      return this.#locks.acquire(name);
     }
   }
 
   /** Makes durable what the owner of a stale lock wrote, before readers are shown it. */
   async #onBreak(name: string, committedBytes: number | undefined): Promise<void> {
-    this.#count.broken.add();
+    this.#metrics.broken.add();
     this.#log.warn('breaking a stale lock', { file: name });
-    if (!this.#append.durable) return;
-    await this.#syncFoldersAbove();
-    await makeWritesDurable(path.join(this.#folder, `${name}.txt`), committedBytes, this.#disk);
-    await syncFolder(this.#folder, this.#disk, this.#append.onUnsyncable);
+    if (!this.#append.isDurable) return;
+    const room = fromFileStem(name);
+    // A person made this lock: no room has it.
+    if (room === undefined) return;
+    await this.#folder.syncOwnName();
+    await makeWritesDurable(toRoomFile(this.#folder.path, room), committedBytes, this.#disk);
+    await this.#folder.syncRoomNames();
   }
 
-  #warnUnsyncable(error: unknown): void {
-    if (this.#isWarned) return;
-    this.#isWarned = true;
-    this.#log.warn('the folder can’t be synced: a power loss may take a new room', { error });
-  }
-
-  /** Frees a room whose writer died, though nobody writes to it now. */
-  async #freeStuck(room: string): Promise<void> {
+  /** Breaks a room's lock if it is stale, even if nobody wants to write: it hides what was written. */
+  async #breakIfStale(room: string): Promise<void> {
     try {
-      await (await this.#acquire(toFileStem(room))).release();
+      const lock = await this.#acquire(toFileStem(room));
+      await lock.release();
     } catch (error) {
-      this.#log.warn('a dead writer still holds a room', { room, error });
+      this.#log.warn("a room's stale lock can't be broken", { room, error });
     }
   }
 
-  #countBatch(receipts: readonly Receipt[]): void {
-    this.#count.batches.observe(receipts.length);
-    this.#count.messages.add(receipts.length);
-    this.#count.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+  #refuseWrite(error: unknown, room?: string): unknown {
+    const refusal = this.#refuse(error, this.#writes, room);
+    this.#readiness.noteFailure();
+    return refusal;
   }
 
-  #look<T>(room: string, look: () => T): T | Promise<T> {
-    try {
-      return this.#inherited.has(toFileStem(room)) ? this.#lookLater(room, look) : look();
-    } catch (error) {
-      throw this.#toServiceError(error, this.#reading);
-    }
-  }
-
-  /** Looks once it is known whether the room's lock is a living one. */
-  async #lookLater<T>(room: string, look: () => T): Promise<T> {
-    try {
-      await (await this.#acquire(toFileStem(room))).release();
-      return look();
-    } catch (error) {
-      throw this.#toServiceError(error, this.#reading);
-    }
-  }
-
-  /** The system's errors become a refusal with their code; everything else is a bug and stays. */
-  #toServiceError(error: unknown, outage: Outage): unknown {
+  /** Makes a refusal of the system's error, counts it and logs it. A bug stays what it is. */
+  #refuse(error: unknown, outage: Outage, room?: string): unknown {
     const refusal = toServiceError(error);
     if (refusal !== error) {
-      this.#count.errors.add();
+      this.#metrics.errors.add();
       outage.noteFailure(error);
-      if (outage === this.#writing) this.#readiness.noteFailure();
+    } else if (error instanceof ServiceError && error.cause !== undefined && room !== undefined) {
+      this.#reportRoom(room, error);
     }
     return refusal;
+  }
+
+  /** Logs, once a room, that the room's own file is at fault and not the disk. */
+  #reportRoom(room: string, error: ServiceError): void {
+    if (this.#reported.get(room)) return;
+    this.#reported.set(room, true);
+    this.#log.warn(error.message, { room, error: error.cause });
   }
 }

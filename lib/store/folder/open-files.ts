@@ -1,32 +1,30 @@
 /**
  * The files of the rooms that this process writes to, kept open from batch to batch (decision 3).
  *
- * When the last writer of a file closes it, the file system gives up what it had set aside for its
- * growth; opening it again for the next batch costs more than the calls themselves. A kept file is
- * written to only where it is still the one at its path, and nobody did more to it than write: not
- * where somebody replaced it or took away its write permission. Where its state is the very one in
- * which the last batch's write left it, it is also known how it begins and ends.
+ * When the last writer of a file closes it, the file system gives up the space that it had set aside
+ * for the file's growth; opening it again for the next batch costs more than the calls themselves. A
+ * kept file is written to only if it is still the one at its path and nobody did more to it than
+ * write: not if somebody replaced it or took away its write permission. If its state is the very one
+ * in which the last batch left it, its epoch and its end are known too.
  *
- * Only on a file system of one host: elsewhere such a look may be out of date, and an open is not.
+ * Files are kept only on a file system of one host: elsewhere a stat may be out of date.
  */
 import { type Disk, isLocal, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
+import { type Opened, openToAppend } from './room-file.ts';
 import { isSameState } from './snapshot-cache.ts';
 
 /** How many files are kept open. */
 export const MAX_KEPT_FILES = 64;
 
-/** A file is closed when it was not written to for this long, up to twice. */
+/** A file is closed when nothing was written to it for this long, up to twice. */
 const IDLE_MS = 5000;
 
 const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** A room's file, open for one batch. */
-export interface OpenFile {
-  readonly fd: number;
-  /** Its state now, before the batch. */
-  readonly state: Stat;
-  /** The room's epoch where nothing happened since the last batch, which then ends with LF. */
+export interface OpenFile extends Opened {
+  /** The room's epoch if nobody touched the file since the last batch, which ended with LF. */
   readonly epoch: string | undefined;
 }
 
@@ -43,9 +41,9 @@ interface Kept {
 /** The open files of one folder. */
 export class OpenFiles {
   readonly #disk: Disk;
-  /** The folder's device where files on it are kept. */
+  /** The folder's device if files on it are kept. */
   readonly #dev: number | undefined;
-  /** By path; the one used last is the last. */
+  /** By path, the least recently used first. */
   readonly #kept = new Map<string, Kept>();
   readonly #timer: NodeJS.Timeout;
   #isClosed = false;
@@ -57,30 +55,25 @@ export class OpenFiles {
     this.#timer = setInterval(() => this.#closeIdle(), IDLE_MS).unref();
   }
 
-  /** Whether files are kept at all, so that it is worth a look how a batch left its own. */
-  get isKeeping(): boolean {
-    return this.#dev !== undefined;
-  }
-
   /**
-   * Opens a room's file to append to it, making it where it does not exist.
+   * Opens a room's file to append to it; makes it if it does not exist.
    *
    * @param file its path
-   * @returns what is to be handed back or closed by {@link keep} or {@link drop}
-   * @throws the system's error
+   * @returns what has to be handed to {@link keep} or {@link drop}
+   * @throws ServiceError `unavailable`, or the system's error
    */
   open(file: string): OpenFile {
-    return this.#reuse(file) ?? this.#openAnew(file);
+    return this.#reuse(file) ?? { ...openToAppend(file, this.#disk), epoch: undefined };
   }
 
   /**
    * Takes a file back after a batch.
    *
-   * @param state in which the batch's write left it; it ends with LF
+   * @param state in which the batch left it; it ends with LF
    * @param epoch the room's epoch
    */
   keep(file: string, room: OpenFile, state: Stat, epoch: string): void {
-    // Another device: a mount that came later, or a link that leads elsewhere.
+    // Another device: a mount that came later, or a symbolic link.
     if (this.#isClosed || state.dev !== this.#dev) {
       this.drop(room);
       return;
@@ -91,9 +84,9 @@ export class OpenFiles {
     this.#close(oldest!);
   }
 
-  /** Closes a file of which it is not known how the batch left it. */
+  /** Closes a file whose state after the batch is not known. */
   drop({ fd }: OpenFile): void {
-    // What close may say, the sync has said before.
+    // The sync has reported what close might report.
     tryClose(fd, this.#disk);
   }
 
@@ -108,23 +101,13 @@ export class OpenFiles {
     const kept = this.#kept.get(file);
     if (kept === undefined) return undefined;
     const state = this.#disk.statSync(file, NO_THROW);
-    if (state === undefined || !isOpenTo(state, kept)) {
+    if (state === undefined || !isWritable(state, kept)) {
       this.#close(file);
       return undefined;
     }
     this.#kept.delete(file);
     const epoch = isSameState(state, kept.state) ? kept.epoch : undefined;
     return { fd: kept.fd, state, epoch };
-  }
-
-  #openAnew(file: string): OpenFile {
-    const fd = this.#disk.openSync(file, 'a+', 0o644);
-    try {
-      return { fd, state: this.#disk.fstatSync(fd), epoch: undefined };
-    } catch (error) {
-      tryClose(fd, this.#disk);
-      throw error;
-    }
   }
 
   #closeIdle(): void {
@@ -140,7 +123,7 @@ export class OpenFiles {
   }
 }
 
-/** @returns the folder's device, where files on it may be kept and that can be told */
+/** @returns the folder's device, `undefined` if it is not local or can't be told */
 function findDevice(folder: string, disk: Disk): number | undefined {
   try {
     return isLocal(folder, disk) ? disk.statSync(folder, NO_THROW)?.dev : undefined;
@@ -150,11 +133,11 @@ function findDevice(folder: string, disk: Disk): number | undefined {
 }
 
 /**
- * Whether a kept file may still be written to. What is done to a file and not written to it changes its
- * second time alone. The mode apart: a clock that ticks slowly may give a change of it the time of a
- * write.
+ * Returns whether a kept file may still be written to. A write sets both times, anything else that is
+ * done to a file sets ctime alone. The mode counts too, as a coarse clock may give a change of it the
+ * time of a write.
  */
-function isOpenTo(state: Stat, { state: left, mode }: Kept): boolean {
+function isWritable(state: Stat, { state: left, mode }: Kept): boolean {
   const isSameFile = state.dev === left.dev && state.ino === left.ino && state.mode === mode;
   return isSameFile && (isSameState(state, left) || state.mtimeMs === state.ctimeMs);
 }

@@ -1,56 +1,130 @@
-/** Small looks into a room's file. */
+/** A room's file: what it is called, how it is opened, and what is read from it. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
 import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
 import { EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
+import { fromFileStem, toFileStem } from '../../room/name.ts';
 import { LF } from '../../room/text.ts';
 
-const FIRST_LOOK_BYTES = 1024;
-const TAIL_BYTES = 65_536;
+/** The end of a room's file name. */
+const ROOM_SUFFIX = '.txt';
 
-/** How far back from the end a batch is looked for when others wrote too, in bytes. */
+/** How much of a room is read at first for its epoch, in bytes: most first lines are shorter. */
+const EPOCH_GUESS_BYTES = 1024;
+
+/** How much is read at a time in the search for a line feed, in bytes. */
+const SEARCH_STEP_BYTES = 64 << 10;
+
+/** How far back from the end a batch is searched for, in bytes. */
 const SEARCH_BYTES = 8 << 20;
 
-/** How much of a larger room is read at a time, in bytes: so much waits with each slow reader. */
+/** How much of a room is read at a time, in bytes: so much waits with each slow reader. */
 const CHUNK_BYTES = 384 << 10;
 
-/** O_NONBLOCK: a pipe that somebody put there must not hold up the process. */
-const PLAIN = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
+/** Without O_NONBLOCK, opening a named pipe would block the event loop. */
+const READ_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
 
-/** Whether a file of this size is empty or ends with LF. */
-export function endsWithBreak(fd: number, sizeBytes: number, disk: Disk = realDisk): boolean {
+/** @returns the path of a room's file */
+export function toRoomFile(folder: string, room: string): string {
+  return `${folder}${path.sep}${toFileStem(room)}${ROOM_SUFFIX}`;
+}
+
+/**
+ * @param name a file's name without its folder
+ * @returns the room that it belongs to, `undefined` if it is no room's file
+ */
+export function fromRoomFile(name: string): string | undefined {
+  if (!name.endsWith(ROOM_SUFFIX)) return undefined;
+  return fromFileStem(name.slice(0, -ROOM_SUFFIX.length));
+}
+
+/** An open file, and its state when it was opened. */
+export interface Opened {
+  readonly fd: number;
+  readonly state: Stat;
+}
+
+/**
+ * Opens a room's file to read it.
+ *
+ * @returns `undefined` if there is no such file
+ * @throws ServiceError `unavailable` if it is no plain file, or may not be read; the system's error
+ */
+export function openToRead(file: string, disk: Disk = realDisk): Opened | undefined {
+  try {
+    return openPlain(file, READ_FLAGS, 'read', disk);
+  } catch (error) {
+    if (toErrno(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Opens a room's file to append to it and to read it; makes it if it does not exist.
+ *
+ * @throws ServiceError `unavailable` if it is no plain file, or may not be written; the system's error
+ */
+export function openToAppend(file: string, disk: Disk = realDisk): Opened {
+  return openPlain(file, 'a+', 'write', disk);
+}
+
+function openPlain(
+  file: string,
+  flags: string | number,
+  verb: 'read' | 'write',
+  disk: Disk,
+): Opened {
+  let fd: number;
+  try {
+    fd = disk.openSync(file, flags, 0o644);
+  } catch (error) {
+    throw toOpenError(error, file, verb, disk);
+  }
+  try {
+    const state = disk.fstatSync(fd);
+    if (state.isFile()) return { fd, state };
+    throw toNotPlainError();
+  } catch (error) {
+    tryClose(fd, disk);
+    throw error;
+  }
+}
+
+function toOpenError(error: unknown, file: string, verb: string, disk: Disk): unknown {
+  const errno = toErrno(error);
+  if (errno === 'EISDIR') return toNotPlainError(error);
+  if (errno !== 'EACCES' && errno !== 'EPERM') return error;
+  // A file that does not exist could not be made, so the folder is at fault and not this room.
+  if (disk.statSync(file, { throwIfNoEntry: false }) === undefined) return error;
+  const message = `the service has no right to ${verb} this room's file; its owner can grant it`;
+  return new ServiceError('unavailable', message, error);
+}
+
+function toNotPlainError(cause?: unknown): ServiceError {
+  return new ServiceError('unavailable', "the room's file is no plain file", cause);
+}
+
+/** @returns whether a file of this size is empty or ends with a line feed */
+export function endsWithLf(fd: number, sizeBytes: number, disk: Disk = realDisk): boolean {
   if (sizeBytes === 0) return true;
   const last = Buffer.allocUnsafe(1);
   return disk.readSync(fd, last, 0, 1, sizeBytes - 1) === 1 && last[0] === LF;
 }
 
-/** Gives the epoch of an open room; most first lines are short, so it looks twice at most. */
+/** @returns the epoch of a room's open file */
 export function readEpoch(fd: number, disk: Disk = realDisk): string {
-  const head = readAt(fd, 0, FIRST_LOOK_BYTES, disk);
-  const whole = head.length < FIRST_LOOK_BYTES || head.includes(LF);
-  return toEpoch(whole ? head : readAt(fd, 0, EPOCH_BYTES, disk));
+  const head = readAt(fd, 0, EPOCH_GUESS_BYTES, disk);
+  const isEnough = head.length < EPOCH_GUESS_BYTES || head.includes(LF);
+  return toEpoch(isEnough ? head : readAt(fd, 0, EPOCH_BYTES, disk));
 }
 
-/** {@link readEpoch}; `undefined` where it fails just now. */
-export function tryEpoch(fd: number, disk: Disk): string | undefined {
-  try {
-    return readEpoch(fd, disk);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Finds the end of the last complete line.
- *
- * @param sizeBytes where to look back from
- * @returns the offset after the last LF before `sizeBytes`; 0 where there is none
- */
-export function findLastBreak(fd: number, sizeBytes: number, disk: Disk = realDisk): number {
-  if (endsWithBreak(fd, sizeBytes, disk)) return sizeBytes;
-  for (let to = sizeBytes; to > 0; ) {
-    const from = Math.max(0, to - TAIL_BYTES);
+/** @returns the offset after the last line feed before `endBytes`; 0 if there is none */
+export function findLastLineEnd(fd: number, endBytes: number, disk: Disk = realDisk): number {
+  if (endsWithLf(fd, endBytes, disk)) return endBytes;
+  for (let to = endBytes; to > 0; ) {
+    const from = Math.max(0, to - SEARCH_STEP_BYTES);
     const index = readAt(fd, from, to - from, disk).lastIndexOf(LF);
     if (index !== -1) return from + index + 1;
     to = from;
@@ -58,11 +132,7 @@ export function findLastBreak(fd: number, sizeBytes: number, disk: Disk = realDi
   return 0;
 }
 
-/**
- * Reads a part of a file at once.
- *
- * @returns the bytes; fewer than asked for at the file's end
- */
+/** @returns a part of a file; fewer bytes than asked for if the file ends before */
 export function readAt(
   fd: number,
   from: number,
@@ -70,27 +140,21 @@ export function readAt(
   disk: Disk = realDisk,
 ): Buffer {
   const buffer = Buffer.allocUnsafeSlow(lengthBytes);
-  const filled = fill(fd, buffer, from, disk);
-  return filled === lengthBytes ? buffer : buffer.subarray(0, filled);
-}
-
-/** @returns how many bytes there were */
-function fill(fd: number, into: Buffer, from: number, disk: Disk): number {
   let filled = 0;
-  while (filled < into.length) {
-    const count = disk.readSync(fd, into, filled, into.length - filled, from + filled);
-    if (count === 0) break;
+  while (filled < lengthBytes) {
+    const count = disk.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
+    if (count === 0) return buffer.subarray(0, filled);
     filled += count;
   }
-  return filled;
+  return buffer;
 }
 
 /**
- * Reads a part of a file in pieces that share one buffer. It opens the file anew for every piece:
- * however many slow readers there are, no handle waits for them.
+ * Reads a part of a room's file in chunks that share one buffer. Every chunk opens the file anew, so
+ * that slow readers hold no open files, however many they are.
  *
  * @param inode the file that it must still be
- * @throws ServiceError `unavailable` where the file was cut or replaced meanwhile
+ * @throws ServiceError `unavailable` if the file was cut or replaced meanwhile
  */
 export async function* readChunks(
   file: string,
@@ -102,8 +166,8 @@ export async function* readChunks(
   try {
     const buffer = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, to - from));
     for (let at = from; at < to; ) {
-      const length = Math.min(buffer.length, to - at);
-      const bytesRead = await readPiece(file, inode, buffer.subarray(0, length), at, disk);
+      const part = buffer.subarray(0, Math.min(buffer.length, to - at));
+      const bytesRead = await readChunk(file, inode, part, at, disk);
       yield buffer.subarray(0, bytesRead);
       at += bytesRead;
     }
@@ -112,86 +176,60 @@ export async function* readChunks(
   }
 }
 
-/** Only the reading may take long; each wait beside it would cost as much as the copying. */
-async function readPiece(
+/** Only the read is async: opening and closing take less time than a wait for them would. */
+async function readChunk(
   file: string,
   inode: number,
   into: Buffer,
   at: number,
   disk: Disk,
 ): Promise<number> {
-  const opened = openPlain(file, disk);
+  const opened = openToRead(file, disk);
   if (opened === undefined) throw toCutError();
-  const { fd, state } = opened;
   try {
-    if (state.ino !== inode) throw toCutError();
-    const { bytesRead } = await disk.read(fd, into, 0, into.length, at);
+    if (opened.state.ino !== inode) throw toCutError();
+    const { bytesRead } = await disk.read(opened.fd, into, 0, into.length, at);
     if (bytesRead === 0) throw toCutError();
     return bytesRead;
   } finally {
-    tryClose(fd, disk);
-  }
-}
-
-/** A file's handle, and its state as it was opened. */
-export interface Opened {
-  readonly fd: number;
-  readonly state: Stat;
-}
-
-/**
- * Opens a plain file for reading.
- *
- * @returns `undefined` where there is no such file
- * @throws ServiceError `unavailable` for a folder, a pipe and their like
- */
-export function openPlain(file: string, disk: Disk = realDisk): Opened | undefined {
-  let fd: number;
-  try {
-    fd = disk.openSync(file, PLAIN);
-  } catch (error) {
-    if (toErrno(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const state = disk.fstatSync(fd);
-    if (state.isFile()) return { fd, state };
-    throw new ServiceError('unavailable', 'the room is not a plain file');
-  } catch (error) {
-    tryClose(fd, disk);
-    throw error;
+    tryClose(opened.fd, disk);
   }
 }
 
 function toCutError(): ServiceError {
-  return new ServiceError(
-    'unavailable',
-    'the room was cut or replaced while it was read; try again',
-  );
+  const message = 'the room was cut or replaced while it was read; try again';
+  return new ServiceError('unavailable', message);
+}
+
+/** Where a batch stands in a room's file, and the file's state when that was checked. */
+export interface Found {
+  readonly start: number;
+  readonly state: Stat;
 }
 
 /**
- * Finds where a batch stands that has been written to a room's file.
+ * Finds a batch that was written to an open file in the room's file.
  *
  * @param before the open file's state before the write
  * @param bytes the batch
- * @returns its offset and the file's state; `undefined` where the room's file does not have it on
- *   lines of its own
+ * @returns `undefined` if the room's file does not have the batch on lines of its own: the file was
+ *   replaced or cut, or somebody wrote half a line just before the batch
  */
-export function locate(
+export function findBatch(
   fd: number,
   file: string,
   before: Stat,
   bytes: Buffer,
   disk: Disk,
-): { start: number; state: Stat } | undefined {
-  const found = disk.statSync(file, { throwIfNoEntry: false });
-  if (found?.ino !== before.ino || found.dev !== before.dev) return undefined;
-  if (found.size === before.size + bytes.length) return { start: before.size, state: found };
-  const from = Math.max(0, found.size - SEARCH_BYTES);
-  const tail = Buffer.allocUnsafe(found.size - from);
-  const index = tail.subarray(0, disk.readSync(fd, tail, 0, tail.length, from)).lastIndexOf(bytes);
+): Found | undefined {
+  const state = disk.statSync(file, { throwIfNoEntry: false });
+  if (state?.ino !== before.ino || state.dev !== before.dev) return undefined;
+  if (state.size === before.size + bytes.length) return { start: before.size, state };
+  const from = Math.max(0, state.size - SEARCH_BYTES);
+  const tail = readAt(fd, from, state.size - from, disk);
+  const index = tail.lastIndexOf(bytes);
   if (index === -1) return undefined;
-  const alone = bytes[0] === LF || from + index === 0 || (index > 0 && tail[index - 1] === LF);
-  return alone ? { start: from + index, state: found } : undefined;
+  const start = from + index;
+  const isOnOwnLine = bytes[0] === LF || start === 0 || tail[index - 1] === LF;
+  return isOnOwnLine ? { start, state } : undefined;
 }

@@ -1,13 +1,13 @@
 /**
- * Views of rooms on a folder: what a reader may see now, and the entity tag of it.
+ * Snapshots of the rooms in a folder, and their entity tags.
  *
- * What lies beyond a lock's base is not committed, so a reader is not shown it. A room is settled
- * when nobody holds its lock: then all of it is shown, a last line without LF too.
+ * While somebody holds a room's lock, readers are shown the room up to the lock's committed offset.
+ * Otherwise the room is settled, and all of it is shown, even a last line without LF.
  *
- * Hot rooms are remembered, and every answer from memory is validated by the file's state (inode,
- * size and both times), so no process ever serves a stale room.
+ * Rooms that are read often are kept in memory. A snapshot from memory is used only if the file still
+ * has the same state (inode, size, mtime, ctime), so no process ever serves a stale room.
  */
-import path from 'node:path';
+import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
 import type { LockFolder } from '../../lock/lock.ts';
@@ -16,26 +16,32 @@ import { toFileStem } from '../../room/name.ts';
 import { LF } from '../../room/text.ts';
 import type { Snapshot } from '../store.ts';
 import {
-  findLastBreak,
+  findLastLineEnd,
   type Opened,
-  openPlain,
+  openToRead,
   readAt,
   readChunks,
   readEpoch,
+  toRoomFile,
 } from './room-file.ts';
 import { isSameState, SnapshotCache, type State } from './snapshot-cache.ts';
 
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
 
-/** How much is kept of the end of a larger one, in bytes: where readers come in, and what is new. */
+/** How much is kept of the end of a larger one, in bytes: what new readers and live readers read. */
 export const TAIL_BYTES = 64 << 10;
 
-/** How long one lock must be seen until somebody looks whether its owner is dead. */
+/** After how long the same lock is suspected to be stale. */
 const SUSPECT_MS = 500;
 
-/** How often a view is begun again because the file changed meanwhile. */
+/** How many locks are watched for that. */
+const MAX_SUSPECTS = 10_000;
+
+/** How often a snapshot is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
+
+const NO_THROW = { throwIfNoEntry: false } as const;
 
 const EMPTY: Snapshot = {
   etag: '"empty"',
@@ -47,120 +53,133 @@ const EMPTY: Snapshot = {
   async *read() {},
 };
 
-/** The views of one folder's rooms. */
+/** The snapshots of one folder's rooms. */
 export class Snapshots {
   readonly #folder: string;
   readonly #locks: LockFolder;
-  readonly #onStuck: (room: string) => void;
+  readonly #onSuspect: (room: string) => void;
   readonly #disk: Disk;
   readonly #cache = new SnapshotCache();
-  readonly #suspects = new Map<string, { identity: string; sinceMs: number }>();
+  readonly #suspects = new BoundedMap<string, { identity: string; sinceMs: number }>({
+    maxEntries: MAX_SUSPECTS,
+  });
 
   /**
    * @param folder where the rooms are
-   * @param locks their locks
-   * @param onStuck told of a room whose lock a dead owner may have left behind
+   * @param onSuspect told once of a room whose lock may be stale
    */
   constructor(
     folder: string,
     locks: LockFolder,
-    onStuck: (room: string) => void,
+    onSuspect: (room: string) => void,
     disk: Disk = realDisk,
   ) {
     this.#folder = folder;
     this.#locks = locks;
-    this.#onStuck = onStuck;
+    this.#onSuspect = onSuspect;
     this.#disk = disk;
   }
 
-  /** Gives the room's entity tag; opens nothing. */
+  /**
+   * Returns a room's entity tag without opening its file.
+   *
+   * @throws the system's error
+   */
   etag(room: string): string {
-    const state = this.#disk.statSync(this.#toFile(room), { throwIfNoEntry: false });
+    const state = this.#disk.statSync(toRoomFile(this.#folder, room), NO_THROW);
     if (state === undefined) return EMPTY.etag;
-    const known = this.#cache.get(room, state);
-    if (known !== undefined) return known.etag;
-    const committedBytes = this.#toBase(room, state);
+    const cached = this.#cache.get(room, state);
+    if (cached !== undefined) return cached.etag;
+    const committedBytes = this.#readCommitted(room, state);
     if (committedBytes === undefined) return toEtag(state);
-    return (
-      this.#cache.getCommitted(room, state, committedBytes)?.etag ?? toEtag(state, committedBytes)
-    );
+    const committed = this.#cache.getCommitted(room, state, committedBytes);
+    return committed?.etag ?? toEtag(state, committedBytes);
   }
 
-  /** Gives the room as it stands. */
+  /**
+   * Returns a room as it stands now.
+   *
+   * @throws ServiceError `unavailable`, or the system's error
+   */
   snapshot(room: string): Snapshot {
-    const file = this.#toFile(room);
+    const file = toRoomFile(this.#folder, room);
     for (let tries = 1; ; tries += 1) {
-      const state = this.#disk.statSync(file, { throwIfNoEntry: false });
+      const state = this.#disk.statSync(file, NO_THROW);
       if (state === undefined) return EMPTY;
-      const known = this.#cache.get(room, state);
-      if (known !== undefined) return known;
-      const view = this.#tryLook(room, file, tries >= MAX_TRIES);
-      if (view !== undefined) return view;
+      const cached = this.#cache.get(room, state);
+      if (cached !== undefined) return cached;
+      const snapshot = this.#tryRead(room, file, tries >= MAX_TRIES);
+      if (snapshot !== undefined) return snapshot;
     }
   }
 
-  /** @returns `undefined` where the file changed in the middle of the look */
-  #tryLook(room: string, file: string, isLast: boolean): Snapshot | undefined {
-    const opened = openPlain(file, this.#disk);
+  /** @returns `undefined` if the file was removed or changed meanwhile */
+  #tryRead(room: string, file: string, isLastTry: boolean): Snapshot | undefined {
+    const opened = openToRead(file, this.#disk);
     if (opened === undefined) return undefined;
     try {
-      return this.#look(room, opened, file, isLast);
+      return this.#readOpened(room, opened, file, isLastTry);
     } finally {
       tryClose(opened.fd, this.#disk);
     }
   }
 
-  #look(room: string, opened: Opened, file: string, isLast: boolean): Snapshot | undefined {
-    const { fd, state } = opened;
-    const committedBytes = this.#toBase(room, state);
+  #readOpened(
+    room: string,
+    { fd, state }: Opened,
+    file: string,
+    isLastTry: boolean,
+  ): Snapshot | undefined {
+    const isUnchanged = (): boolean => isSameState(state, this.#disk.fstatSync(fd));
+    const read = (committedBytes?: number): Snapshot | undefined =>
+      readSnapshot(fd, file, state, committedBytes, this.#disk);
+    const committedBytes = this.#readCommitted(room, state);
     if (committedBytes !== undefined) {
-      const base = this.#cache.getCommitted(room, state, committedBytes);
-      if (base !== undefined) return { ...base, isSettled: false };
-      // All of it is committed only if nobody wrote between the look at the size and that at the lock.
-      const isSure =
-        committedBytes < state.size || isLast || isSameState(state, this.#disk.fstatSync(fd));
-      return isSure ? toView(fd, file, state, committedBytes, this.#disk) : undefined;
+      const committed = this.#cache.getCommitted(room, state, committedBytes);
+      if (committed !== undefined) return { ...committed, isSettled: false };
+      // All of it is committed only if nobody wrote between the stat and the reading of the lock.
+      const isSure = committedBytes < state.size || isLastTry || isUnchanged();
+      return isSure ? read(committedBytes) : undefined;
     }
-    const view = toView(fd, file, state, undefined, this.#disk);
-    // A write may have been going on from before the look at the size to before that at the lock.
-    if (view !== undefined && isSameState(state, this.#disk.fstatSync(fd))) {
-      this.#cache.set(room, state, view);
-      return view;
+    const snapshot = read();
+    // A write may have begun before the stat and have ended before the lock was read.
+    if (snapshot !== undefined && isUnchanged()) {
+      this.#cache.set(room, state, snapshot);
+      return snapshot;
     }
-    // In a room that never stands still, what was there at the look at the lock is committed.
-    return isLast ? toView(fd, file, state, state.size, this.#disk) : undefined;
+    // In a room that never stands still: what was there when nobody held the lock is committed.
+    return isLastTry ? read(state.size) : undefined;
   }
 
-  /** @returns how much of the file is committed; `undefined` while nobody holds the lock */
-  #toBase(room: string, state: State): number | undefined {
-    const holder = this.#locks.read(toFileStem(room));
-    if (holder === undefined) {
-      if (this.#suspects.size > 0) this.#suspects.delete(room);
+  /** @returns how much of the file is committed, `undefined` if nobody holds the lock */
+  #readCommitted(room: string, state: State): number | undefined {
+    const lock = this.#locks.read(toFileStem(room));
+    if (lock === undefined) {
+      this.#suspects.delete(room);
       return undefined;
     }
-    this.#suspect(room, holder.identity);
-    return Math.min(state.size, holder.committedBytes ?? state.size);
+    this.#suspect(room, lock.identity);
+    return Math.min(state.size, lock.committedBytes ?? state.size);
   }
 
+  /** Finds the locks of owners that died: nobody else may want them, and they hide what was written. */
   #suspect(room: string, identity: string): void {
     const suspect = this.#suspects.get(room);
     const nowMs = performance.now();
     if (suspect?.identity !== identity) {
-      if (this.#suspects.size >= 10_000) this.#suspects.clear();
       this.#suspects.set(room, { identity, sinceMs: nowMs });
     } else if (nowMs - suspect.sinceMs > SUSPECT_MS) {
       suspect.sinceMs = Number.POSITIVE_INFINITY;
-      this.#onStuck(room);
+      this.#onSuspect(room);
     }
-  }
-
-  #toFile(room: string): string {
-    return `${this.#folder}${path.sep}${toFileStem(room)}.txt`;
   }
 }
 
-/** @returns `undefined` where the file has been cut since the look at its state */
-function toView(
+/**
+ * @param committedBytes `undefined` if nobody holds the lock
+ * @returns `undefined` if the file was cut since its stat
+ */
+function readSnapshot(
   fd: number,
   file: string,
   state: State,
@@ -169,25 +188,25 @@ function toView(
 ): Snapshot | undefined {
   const endBytes = committedBytes ?? state.size;
   const startBytes = endBytes <= MAX_TEXT_BYTES ? 0 : endBytes - TAIL_BYTES;
-  const read = readAt(fd, startBytes, endBytes - startBytes, disk);
-  if (startBytes + read.length < endBytes) return undefined;
-  const lastBreak = read.lastIndexOf(LF);
+  const text = readAt(fd, startBytes, endBytes - startBytes, disk);
+  if (startBytes + text.length < endBytes) return undefined;
+  const lastLf = text.lastIndexOf(LF);
   const completeBytes =
-    lastBreak === -1 ? findLastBreak(fd, startBytes, disk) : startBytes + lastBreak + 1;
+    lastLf === -1 ? findLastLineEnd(fd, startBytes, disk) : startBytes + lastLf + 1;
   const sizeBytes = committedBytes === undefined ? endBytes : completeBytes;
   return {
     etag: toEtag(state, committedBytes),
     sizeBytes,
     completeBytes,
-    epoch: findEpoch(fd, completeBytes, startBytes === 0 ? read : undefined, disk),
+    epoch: findEpoch(fd, completeBytes, startBytes === 0 ? text : undefined, disk),
     isSettled: committedBytes === undefined,
-    // Of a half line that is larger than the tail, nothing is left that could be shown.
-    tail: read.subarray(0, Math.max(0, sizeBytes - startBytes)),
+    // Nothing of a half line that is longer than the tail is shown.
+    tail: text.subarray(0, Math.max(0, sizeBytes - startBytes)),
     read: (from, to) => readChunks(file, state.ino, from, to, disk),
   };
 }
 
-/** @param text the room's bytes from its beginning, where they are at hand */
+/** @param text the room's bytes from its beginning, if they are in memory */
 function findEpoch(
   fd: number,
   completeBytes: number,

@@ -1,56 +1,48 @@
 /**
- * Watching a folder of rooms: the system's own notices, and a slow poll of the rooms that somebody
- * reads behind them, for file systems that do not tell (network mounts).
+ * Watching a folder of rooms: the system's notices, and behind them a slow poll of the rooms that have
+ * subscribers, for file systems that send no notices (network mounts).
  */
 import fs from 'node:fs';
-import path from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { LOCK_SUFFIX } from '../../lock/lock.ts';
 import { fromFileStem } from '../../room/name.ts';
+import { fromRoomFile } from './room-file.ts';
+import type { RoomsFolder } from './rooms-folder.ts';
 
-/** How often each room that is read is looked at, in milliseconds. */
+/** How often each room that has subscribers is polled, in milliseconds. */
 export const POLL_MS = 900;
 
-/** Where in the rooms' folder the locks are. */
-const LOCKS = '.locks';
-
-/** How many rooms are looked at without a break: a look takes about 10 µs. */
-const SLICE_ROOMS = 100;
+/** How many rooms are polled in one tick: each costs about 10 µs. */
+const ROOMS_PER_TICK = 100;
 
 /**
- * Watches until stopped.
+ * Watches a folder until stopped.
  *
- * @param folder the rooms' folder
- * @param rooms the rooms that somebody reads now
- * @param toTag gives a room's entity tag
+ * @param rooms returns the rooms that have subscribers now
+ * @param toTag returns a room's entity tag
  * @param onChange told of a room that may have changed
- * @returns stops watching
+ * @returns a function that stops the watch
  */
 export function watchFolder(
-  folder: string,
+  folder: Pick<RoomsFolder, 'path' | 'locks'>,
   rooms: () => Iterable<string>,
   toTag: (room: string) => string,
   onChange: (room: string) => void,
 ): () => void {
-  // A write shows when its lock goes; until then readers are not shown it.
-  const begin = [
-    () => tryWatch(folder, '.txt', onChange),
-    () => tryWatch(path.join(folder, LOCKS), '.lock', onChange),
+  const watches = [
+    new NoticeWatch(folder.path, (_, file) => fromRoomFile(file), onChange),
+    // A write shows when its lock is released; until then readers are not shown it.
+    new NoticeWatch(folder.locks, toReleasedRoom, onChange),
   ];
-  const watchers = begin.map((start) => start());
-  let isStopped = false;
   const tags = new Map<string, string>();
+  let isStopped = false;
   const poll = async (): Promise<void> => {
-    // A watch ends with its folder: look whether there is a new one.
-    for (const [index, watcher] of watchers.entries()) {
-      if (!watcher.isBroken()) continue;
-      watcher.close();
-      watchers[index] = begin[index]!();
-    }
-    const read = new Set(rooms());
-    for (const room of tags.keys()) if (!read.has(room)) tags.delete(room);
-    let looked = 0;
-    for (const room of read) {
-      if (++looked % SLICE_ROOMS === 0) await nextTurn();
+    for (const watch of watches) watch.repair();
+    const wanted = new Set(rooms());
+    for (const room of tags.keys()) if (!wanted.has(room)) tags.delete(room);
+    let polledCount = 0;
+    for (const room of wanted) {
+      if (++polledCount % ROOMS_PER_TICK === 0) await nextTick();
       if (isStopped) return;
       const tag = tryTag(room, toTag);
       if (tag !== tags.get(room)) onChange(room);
@@ -62,43 +54,62 @@ export function watchFolder(
   return () => {
     isStopped = true;
     clearTimeout(timer);
-    for (const watcher of watchers) watcher.close();
+    for (const watch of watches) watch.close();
   };
 }
 
-interface FolderWatch {
-  isBroken(): boolean;
-  close(): void;
+/** @returns the room whose lock was made or removed; writing into a lock changes nothing for readers */
+function toReleasedRoom(event: string, file: string): string | undefined {
+  if (event !== 'rename' || !file.endsWith(LOCK_SUFFIX)) return undefined;
+  return fromFileStem(file.slice(0, -LOCK_SUFFIX.length));
 }
 
-function tryWatch(
-  folder: string,
-  ending: '.txt' | '.lock',
-  onChange: (room: string) => void,
-): FolderWatch {
-  let isBroken = false;
-  const identity = tryIdentity(folder);
-  try {
-    const watcher = fs.watch(folder, { persistent: false }, (event, file) => {
-      if (typeof file !== 'string' || !file.endsWith(ending)) return;
-      // Of a lock only its coming and going counts.
-      if (ending === '.lock' && event !== 'rename') return;
-      const room = fromFileStem(file.slice(0, -ending.length));
-      if (room !== undefined) onChange(room);
-    });
-    watcher.on('error', () => {
-      isBroken = true;
-    });
-    return {
-      isBroken: () => isBroken || tryIdentity(folder) !== identity,
-      close: () => watcher.close(),
-    };
-  } catch {
-    return { isBroken: () => true, close: () => undefined };
+/** Finds the room that a notice is about, if any. */
+type ToRoom = (event: string, file: string) => string | undefined;
+
+/** The system's notices of one folder, which end with the folder and have to be asked for again. */
+class NoticeWatch {
+  readonly #folder: string;
+  readonly #toRoom: ToRoom;
+  readonly #onChange: (room: string) => void;
+  #identity: string | undefined;
+  #watcher: fs.FSWatcher | undefined;
+
+  constructor(folder: string, toRoom: ToRoom, onChange: (room: string) => void) {
+    this.#folder = folder;
+    this.#toRoom = toRoom;
+    this.#onChange = onChange;
+    this.#start();
+  }
+
+  /** Starts again if the folder was removed or replaced, or the system failed. */
+  repair(): void {
+    if (this.#watcher !== undefined && tryIdentity(this.#folder) === this.#identity) return;
+    this.close();
+    this.#start();
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  #start(): void {
+    this.#identity = tryIdentity(this.#folder);
+    try {
+      const watcher = fs.watch(this.#folder, { persistent: false }, (event, file) => {
+        const room = typeof file === 'string' ? this.#toRoom(event, file) : undefined;
+        if (room !== undefined) this.#onChange(room);
+      });
+      watcher.on('error', () => this.close());
+      this.#watcher = watcher;
+    } catch {
+      // The poll tries again, and reports the rooms that have subscribers meanwhile.
+    }
   }
 }
 
-/** A new folder often gets the inode of one just removed, so its time of birth counts as well. */
+/** A new folder often gets the inode of one just removed, so the time of birth counts as well. */
 function tryIdentity(folder: string): string | undefined {
   try {
     const { ino, birthtimeMs } = fs.statSync(folder);

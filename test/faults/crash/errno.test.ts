@@ -105,14 +105,17 @@ async function act(trial: Trial): Promise<void> {
     (process.disk as ProcessDisk).closeAll();
     trial.store = openStore(process);
   }
+  // Before a message shows as well that the store takes writes.
+  await request(trial, (store) => store.check());
   for (const room of ['a', 'a', 'hand', 'dead', 'b']) await send(trial, room);
   for (const room of ['a', 'large', 'nobody']) await read(trial, room);
-  const asks: (() => unknown)[] = [() => trial.store!.etag('a'), () => trial.store!.check()];
-  for (const ask of asks) {
-    const given = await attempt(world, () => process.run(ask));
-    assert.ok(given, 'an etag or a check never comes');
-    if (given.error !== undefined) trial.errors.push(given.error);
-  }
+  await request(trial, (store) => store.etag('a'));
+}
+
+async function request(trial: Trial, ask: (store: FolderStore) => Promise<unknown>): Promise<void> {
+  const given = await attempt(trial.world, () => trial.process.run(() => ask(trial.store!)));
+  assert.ok(given, 'an etag or a check never comes');
+  if (given.error !== undefined) trial.errors.push(given.error);
 }
 
 /** The rooms hold what was acknowledged and nothing that was refused, and take messages again. */
@@ -207,7 +210,7 @@ suite('one failing call', () => {
     const names = new Set([...(await listCalls(true)).values()].map(({ name }) => name));
     const wanted = ['openSync', 'closeSync', 'fstatSync', 'statSync', 'readSync', 'writeSync'];
     wanted.push('fdatasync', 'handle.sync', 'linkSync', 'statfsSync', 'unlinkSync', 'mkdirSync');
-    wanted.push('readdirSync', 'open', 'access', 'read', 'handle.write', 'handle.close');
+    wanted.push('readdirSync', 'open', 'unlink', 'read', 'handle.write', 'handle.close');
     const missing = wanted.filter((name) => !names.has(name as Call['name']));
     assert.deepEqual(missing, []);
   });

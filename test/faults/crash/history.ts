@@ -145,7 +145,7 @@ class History {
     const awake = alive.filter(({ process }) => !process.isFrozen);
     if (awake.length === 0) this.#start();
     else if (random.chance(0.35) && this.#waiting < 12) this.#send(random.pick(awake));
-    else if (random.chance(0.3)) this.#look(random.pick(awake));
+    else if (random.chance(0.3)) void this.#read(random.pick(awake));
     else if (this.#can.die && random.chance(0.06)) this.#doom(random.pick(alive));
     else if (this.#can.freeze && random.chance(0.08)) this.#freeze(random.pick(alive));
     else if (random.chance(0.03) && alive.length < 4) this.#start();
@@ -218,37 +218,30 @@ class History {
     }
   }
 
-  /** A read: all that was acknowledged before, and all that was ever shown. */
-  #look({ process, store }: Member): void {
+  /** A read shows all that was acknowledged or shown before it began. */
+  async #read({ process, store }: Member): Promise<void> {
     const room = ROOMS[this.#random.below(this.#roomCount)]!;
-    let view: Snapshot;
+    const known = this.#sent.filter((one) => one.fate === 'acknowledged' && one.room === room);
+    const shownBefore = this.#shown.get(room)?.text ?? Buffer.alloc(0);
+    let snapshot: Snapshot;
     try {
-      const given = process.run(() => store.snapshot(room));
-      if (given instanceof Promise) {
-        given.then(
-          () => undefined,
-          () => undefined,
-        );
-        return;
-      }
-      view = given;
+      snapshot = await process.run(() => store.snapshot(room));
     } catch (error) {
       if (process.isDead || (this.#can.fail > 0 && error instanceof ServiceError)) return;
-      this.#fault(`view throws ${error}`);
+      this.#fault(`snapshot rejects with ${error}`);
       return;
     }
-    this.#trace(`${process.name} shows ${view.completeBytes} of ${room}`);
-    const known = this.#sent.filter((one) => one.fate === 'acknowledged' && one.room === room);
-    const text = view.tail.subarray(0, view.completeBytes);
+    if (process.isDead) return;
+    this.#trace(`${process.name} shows ${snapshot.completeBytes} of ${room}`);
+    const text = snapshot.tail.subarray(0, snapshot.completeBytes);
     for (const fault of findFaults(room, text, known, anything)) {
       if (!fault.startsWith('a line of nobody')) this.#fault(`a read: ${fault}`);
     }
-    const shown = this.#shown.get(room);
-    if (shown !== undefined && !text.subarray(0, shown.text.length).equals(shown.text)) {
-      this.#fault(`a read of ${room} lacks what was shown before`);
+    if (!text.subarray(0, shownBefore.length).equals(shownBefore)) {
+      this.#fault(`a read of ${room} lacks what was shown before it`);
     }
-    if (shown === undefined || text.length > shown.text.length) {
-      this.#shown.set(room, { text: Buffer.from(text), epoch: view.epoch });
+    if (text.length > (this.#shown.get(room)?.text.length ?? -1)) {
+      this.#shown.set(room, { text: Buffer.from(text), epoch: snapshot.epoch });
     }
   }
 

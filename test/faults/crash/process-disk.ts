@@ -155,12 +155,8 @@ export class ProcessDisk implements Disk {
     return this.#toHandle(fd);
   }
 
-  async access(path: string): Promise<void> {
-    await this.#later(CALL_MS, () =>
-      this.#call('access', path, () => {
-        if (this.#model.find(path) === undefined) throw toError('ENOENT');
-      }),
-    );
+  async unlink(path: string): Promise<void> {
+    await this.#later(CALL_MS, () => this.#call('unlink', path, () => this.#model.unlink(path)));
   }
 
   get #model() {

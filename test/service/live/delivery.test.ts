@@ -111,7 +111,7 @@ suite('a line reaches a reader', () => {
     // The poll checks no room here, so only the system's notices report changes.
     t.after(
       watchFolder(
-        folder,
+        { path: folder, locks: join(folder, '.locks') },
         () => [],
         () => '',
         (room) => told.push(room),

@@ -66,6 +66,8 @@ suite('a full disk', { skip: need('root', 'tmpfs') }, () => {
     assert.equal(readFileSync(join(disk, 'r.txt'), 'utf8'), text + next.text);
     assert.equal((await post(server, 'other', { username: 'a', message: 'm' })).status, 201);
     assert.equal((await get(server, '/-/ready')).status, 200);
+    const errors = server.stdout.filter((line) => / error /.test(line));
+    assert.equal(errors.length, 1, `one line for one outage: ${errors.join('\n')}`);
     assert.deepEqual(await server.stop(), { code: 0, signal: null });
   });
 

@@ -68,7 +68,7 @@ class ScriptedStore implements Store {
   append(): Promise<Receipt> {
     throw new Error('nobody appends here');
   }
-  etag(): string {
+  async etag(): Promise<string> {
     return '"x"';
   }
   async check(): Promise<void> {}

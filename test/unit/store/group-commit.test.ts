@@ -8,17 +8,14 @@ import {
   GroupCommit,
   MAX_BATCH_BYTES,
   MAX_COMMITS,
-  MAX_EXPECTED,
-  MAX_WAITING,
-  MIN_EXPECTED,
+  MAX_ROOM_MESSAGES,
+  MAX_WAITING_BYTES,
 } from '../../../lib/store/group-commit.ts';
 import type { Receipt } from '../../../lib/store/store.ts';
 
 interface Call {
   readonly room: string;
   readonly messages: string[];
-  /** Tells which receipts they will most likely get. */
-  expect(): void;
   finish(): void;
   fail(error: Error): void;
 }
@@ -26,7 +23,7 @@ interface Call {
 /** A commit that takes note of its batches, and ends each when the test says so. */
 function makeCommit(): { commit: Commit; calls: Call[] } {
   const calls: Call[] = [];
-  const commit: Commit = (room, entries, onExpected) =>
+  const commit: Commit = (room, entries) =>
     new Promise((resolve, reject) => {
       const messages = entries.map(({ message }) => message);
       const receipts: Receipt[] = messages.map((message, index) => ({
@@ -36,7 +33,6 @@ function makeCommit(): { commit: Commit; calls: Call[] } {
       calls.push({
         room,
         messages,
-        expect: () => onExpected(receipts),
         finish: () => resolve(receipts),
         fail: reject,
       });
@@ -46,9 +42,9 @@ function makeCommit(): { commit: Commit; calls: Call[] } {
 
 const say = (message: string): Entry => ({ username: 'a', message });
 
-/** Lets everything run that is ready to. */
+/** Lets everything run that waits for nothing but its tick. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
+  for (let tick = 0; tick < 6; tick += 1) await new Promise(setImmediate);
 }
 
 suite('a room’s queue', () => {
@@ -113,54 +109,6 @@ suite('a room’s queue', () => {
     await Promise.all([waiting, next]);
   });
 
-  test('tells each sender what the commit expects, whatever another one makes of it', async () => {
-    const { commit, calls } = makeCommit();
-    const queue = new GroupCommit(commit);
-    const told: Receipt[] = [];
-    const receipts = [
-      queue.append('r', say('1'), () => assert.fail('not the queue’s business')),
-      queue.append('r', say('2')),
-      queue.append('r', say('3'), (expected) => told.push(expected)),
-    ];
-    while (receipts.length < MIN_EXPECTED) receipts.push(queue.append('r', say('more')));
-    await settle();
-    calls[0]!.expect();
-    assert.deepEqual(told, [{ line: '3', cursor: 'r-0-2' }]);
-    calls[0]!.finish();
-    assert.equal((await Promise.all(receipts))[2], told[0], 'the very same receipt');
-  });
-
-  test('tells nothing in a small batch', async () => {
-    const { commit, calls } = makeCommit();
-    const queue = new GroupCommit(commit);
-    const told: Receipt[] = [];
-    const batch = Array.from({ length: MIN_EXPECTED - 1 }, () =>
-      queue.append('r', say('r'), (expected) => told.push(expected)),
-    );
-    await settle();
-    calls[0]!.expect();
-    assert.deepEqual(told, []);
-    calls[0]!.finish();
-    await Promise.all(batch);
-  });
-
-  test('tells no more senders than a sync leaves time for', async () => {
-    const { commit, calls } = makeCommit();
-    const queue = new GroupCommit(commit);
-    let told = 0;
-    const count = (): void => {
-      told += 1;
-    };
-    const batch = Array.from({ length: MAX_EXPECTED + 5 }, () =>
-      queue.append('r', say('1'), count),
-    );
-    await settle();
-    calls[0]!.expect();
-    assert.equal(told, MAX_EXPECTED);
-    calls[0]!.finish();
-    await Promise.all(batch);
-  });
-
   test('refuses the whole batch where its commit fails, and goes on with the next', async () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
@@ -222,7 +170,7 @@ suite('a room’s queue', () => {
     const queue = new GroupCommit(commit);
     const first = queue.append('r', say('first'));
     await settle();
-    const waiting = Array.from({ length: MAX_WAITING }, () => queue.append('r', say('m')));
+    const waiting = Array.from({ length: MAX_ROOM_MESSAGES }, () => queue.append('r', say('m')));
     await assert.rejects(
       queue.append('r', say('m')),
       (error) => error instanceof ServiceError && error.code === 'busy',
@@ -246,6 +194,37 @@ suite('a room’s queue', () => {
 });
 
 suite('many rooms', () => {
+  test('may not wait with more than fits into memory, and a refusal costs nobody else', async () => {
+    const { commit, calls } = makeCommit();
+    const queue = new GroupCommit(commit);
+    const outcomes: Promise<string>[] = [];
+    const send = (room: string): void => {
+      const outcome = queue.append(room, say('x'.repeat(4000))).then(
+        () => 'stored',
+        (error) => (error as ServiceError).code,
+      );
+      outcomes.push(outcome);
+    };
+    const count = 2 * Math.ceil(MAX_WAITING_BYTES / 12_000);
+    for (let n = 0; n < count; n += 1) send(`r${n}`);
+    for (let n = 0; n < calls.length || n === 0; n += 1) {
+      await settle();
+      calls[n]!.finish();
+    }
+    await queue.idle();
+    const all = await Promise.all(outcomes);
+    const storedCount = all.filter((outcome) => outcome === 'stored').length;
+    assert.ok(
+      storedCount * 4000 < MAX_WAITING_BYTES && storedCount > 1000,
+      `${storedCount} stored`,
+    );
+    assert.equal(all.filter((outcome) => outcome === 'busy').length, count - storedCount);
+    send('later');
+    await settle();
+    calls.at(-1)!.finish();
+    assert.equal(await outcomes.at(-1), 'stored', 'there is room again');
+  });
+
   test('commit side by side, up to the limit; the others wait in line', async () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);

@@ -5,11 +5,16 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
 import { type Disk, realDisk } from '../../../../lib/disk/disk.ts';
+import { syncFolder } from '../../../../lib/disk/durability.ts';
 import { ServiceError } from '../../../../lib/errors.ts';
 import type { HeldLock } from '../../../../lib/lock/held-lock.ts';
 import { toEpoch } from '../../../../lib/room/cursor.ts';
 import { parseLine } from '../../../../lib/room/message.ts';
-import { type AppendOptions, appendBatch } from '../../../../lib/store/folder/append.ts';
+import {
+  type AppendOptions,
+  appendBytes,
+  appendEntries,
+} from '../../../../lib/store/folder/append.ts';
 import { OpenFiles } from '../../../../lib/store/folder/open-files.ts';
 import type { Receipt } from '../../../../lib/store/store.ts';
 import { need } from '../../../support/need.ts';
@@ -20,12 +25,10 @@ let made = 0;
 
 /** What other hands do at each moment of an append. */
 interface Hooks {
-  /** Between the look at the size and the write. */
+  /** Between the stat and the write. */
   onPublish?: (committedBytes: number) => void;
-  /** Between the sync and the look whether the batch stands where it should. */
+  /** Between the sync and the check where the batch stands. */
   onSync?: () => void;
-  /** Told the receipts that the batch will most likely have. */
-  onExpected?: (expected: readonly Receipt[]) => void;
   isHeld?: () => boolean;
   /** The files that stay open from one append to the next. */
   files?: OpenFiles;
@@ -46,37 +49,59 @@ function nameRoom(text?: string | Buffer): string {
   return file;
 }
 
-async function append(
+function append(
   file: string,
   messages: string[],
   hooks: Hooks = {},
   done = toDone(),
 ): Promise<Done> {
+  const entries = messages.map((message) => ({ username: 'omri', message }));
+  return work(hooks, done, async (lock, options) => {
+    done.receipts = await appendEntries(file, lock, entries, options);
+    return done;
+  });
+}
+
+function extend(
+  file: string,
+  offset: number,
+  text: string,
+  hooks: Hooks = {},
+  done = toDone(),
+): Promise<boolean> {
+  return work(hooks, done, (lock, options) =>
+    appendBytes(file, lock, offset, Buffer.from(text), options),
+  );
+}
+
+async function work<T>(
+  hooks: Hooks,
+  done: Done,
+  run: (lock: HeldLock, options: AppendOptions) => Promise<T>,
+): Promise<T> {
   const lock: HeldLock = {
     publish: (committedBytes) => {
       done.published.push(committedBytes);
       hooks.onPublish?.(committedBytes);
     },
     isHeld: hooks.isHeld ?? (() => true),
-    release: async () => undefined,
+    release: async () => {},
   };
-  const files = hooks.files ?? new OpenFiles(folder, hooks.disk ?? realDisk);
+  const { disk = realDisk, durable: isDurable = true } = hooks;
+  const files = hooks.files ?? new OpenFiles(folder, disk);
   const options: AppendOptions = {
+    disk,
     files,
-    durable: hooks.durable ?? true,
+    isDurable,
+    syncRoomNames: () => syncFolder(folder, disk, () => undefined),
     onSync: () => hooks.onSync?.(),
-    onExpected: (expected) => hooks.onExpected?.(expected),
-    onUnsyncable: (error) => assert.fail(error as Error),
     onLeftover: (error) => done.leftovers.push(error),
-    ...(hooks.disk === undefined ? {} : { disk: hooks.disk }),
   };
-  const entries = messages.map((message) => ({ username: 'omri', message }));
   try {
-    done.receipts = await appendBatch(file, lock, entries, options);
+    return await run(lock, options);
   } finally {
     if (hooks.files === undefined) files.close();
   }
-  return done;
 }
 
 function toDone(): Done {
@@ -243,103 +268,132 @@ suite('other hands in the middle of an append', () => {
 });
 
 suite('a room whose file is still open', () => {
-  const files = new OpenFiles(folder, { ...realDisk, statfsSync: () => ({ type: 0xef53 }) });
+  let opened = 0;
+  const disk: Disk = {
+    ...realDisk,
+    statfsSync: () => ({ type: 0xef53 }),
+    openSync: (...args) => {
+      opened += 1;
+      return realDisk.openSync(...args);
+    },
+  };
+  const files = new OpenFiles(folder, disk);
   after(() => files.close());
 
-  /** An append, and what was expected of it while the disk was at it. */
-  async function follow(file: string, messages: string[], hooks: Hooks = {}) {
-    let expected: readonly Receipt[] = [];
-    let isSynced = false;
-    const { receipts } = await append(file, messages, {
-      ...hooks,
-      files,
-      onExpected: (early) => {
-        assert.ok(!isSynced, 'told after the sync');
-        expected = early;
-      },
-      onSync: () => {
-        isSynced = true;
-        hooks.onSync?.();
-      },
-    });
+  /** Appends, checks the receipts, and returns how often the file was opened. */
+  async function appendOn(file: string, message: string, hooks: Hooks = {}): Promise<number> {
+    const before = opened;
+    const { receipts } = await append(file, [message], { disk, files, ...hooks });
     checkReceipts(file, receipts);
-    return { receipts, expected };
+    assert.equal(parseLine(receipts[0]!.line)?.message, message);
+    return opened - before;
   }
 
-  test('tells the receipts before the disk is done, and they come true', async () => {
+  test('is opened once for all batches', async () => {
     const file = nameRoom('first\n');
-    assert.deepEqual((await follow(file, ['one'])).expected, [], 'nothing is known of it yet');
-    for (const messages of [['two', 'three'], ['four']]) {
-      const { receipts, expected } = await follow(file, messages);
-      assert.equal(receipts, expected);
-    }
+    assert.equal(await appendOn(file, 'one'), 1);
+    assert.equal(await appendOn(file, 'two'), 0);
+    assert.equal(await appendOn(file, 'three', { durable: false }), 0);
   });
 
-  test('gives others where somebody wrote behind the batch, or put another file there', async () => {
-    const deeds: ((file: string) => void)[] = [
-      (file) => fs.appendFileSync(file, 'by hand\n'),
-      (file) => {
-        fs.writeFileSync(`${file}~`, 'another first line\nand more\n');
-        fs.renameSync(`${file}~`, file);
-      },
-      (file) => fs.writeFileSync(file, `another first line\n${readText(file)}`),
-      (file) => overwrite(file, 'FIRST'),
-    ];
-    for (const onSync of deeds) {
+  const hands: Record<string, (file: string) => void> = {
+    'appended behind the batch': (file) => fs.appendFileSync(file, 'by hand\n'),
+    'appended half a line behind it': (file) => fs.appendFileSync(file, 'no end'),
+    'put another file in its place': (file) => {
+      fs.writeFileSync(`${file}~`, 'another first line\nand more\n');
+      fs.renameSync(`${file}~`, file);
+    },
+    'wrote another text into it': (file) =>
+      fs.writeFileSync(file, `another first line\n${readText(file)}`),
+    'wrote over its first line': (file) => overwrite(file, 'FIRST'),
+  };
+  for (const [what, touch] of Object.entries(hands)) {
+    test(`has true cursors though somebody ${what} during the sync`, async () => {
       const file = nameRoom('first\n');
-      await follow(file, ['one']);
+      await appendOn(file, 'one');
       let isDone = false;
-      const once = (): void => {
-        if (!isDone) onSync(file);
+      const onSync = (): void => {
+        if (!isDone) touch(file);
         isDone = true;
       };
-      const { receipts, expected } = await follow(file, ['two'], { onSync: once });
-      assert.notEqual(receipts, expected);
-      assert.equal(parseLine(receipts[0]!.line)?.message, 'two');
-      await follow(file, ['three']);
-    }
-  });
+      await appendOn(file, 'two', { onSync });
+      await appendOn(file, 'three');
+    });
+  }
 
   test('is opened anew after a batch during which somebody changed it and its size stayed', async () => {
     const file = nameRoom('first\n');
-    await follow(file, ['one']);
-    // Between the write and the look after the sync.
-    await follow(file, ['two'], { onSync: () => overwrite(file, 'FIRST') });
-    assert.deepEqual((await follow(file, ['three'])).expected, []);
-    await follow(file, ['four'], { onSync: () => overwrite(file, '?', fs.statSync(file).size - 1) })
-      // Its own line has lost its end by then.
-      .catch(() => undefined);
-    await append(file, ['five'], { files });
+    await appendOn(file, 'one');
+    await appendOn(file, 'two', { onSync: () => overwrite(file, 'FIRST') });
+    assert.equal(await appendOn(file, 'three'), 1);
+    await appendOn(file, 'four', {
+      // Its own line has no end then, so the receipt is not true.
+      onSync: () => overwrite(file, '?', fs.statSync(file).size - 1),
+    }).catch(() => undefined);
+    await append(file, ['five'], { disk, files });
     assert.match(readText(file), /omri: four\?\n\[[^\n]+ omri: five\n$/);
   });
 
   test('is opened anew after a batch during which its mode was changed', async () => {
     const file = nameRoom('first\n');
-    await follow(file, ['one']);
-    await follow(file, ['two'], { onSync: () => fs.chmodSync(file, 0o444) });
-    assert.deepEqual((await follow(file, ['three'])).expected, []);
-  });
-
-  test('tells nothing where there is no disk to wait for', async () => {
-    const file = nameRoom('first\n');
-    await follow(file, ['one']);
-    assert.deepEqual((await follow(file, ['two'], { durable: false })).expected, []);
+    await appendOn(file, 'one');
+    await appendOn(file, 'two', { onSync: () => fs.chmodSync(file, 0o444) });
+    assert.equal(await appendOn(file, 'three'), 1);
   });
 
   test('gets its gap where somebody left a line without an end', async () => {
     const file = nameRoom('first\n');
-    await follow(file, ['one']);
+    await appendOn(file, 'one');
     fs.appendFileSync(file, 'no end');
-    const { receipts } = await follow(file, ['two']);
-    assert.ok(readText(file).endsWith(`no end\n${receipts[0]!.line}`));
+    await appendOn(file, 'two');
+    assert.match(readText(file), /no end\n\[[^\n]+ omri: two\n$/);
   });
 
-  test('is not trusted after a batch that failed', async () => {
+  test('is opened anew after a batch that failed', async () => {
     const file = nameRoom('first\n');
-    await follow(file, ['one']);
+    await appendOn(file, 'one');
     const isHeld = (): boolean => false;
-    await assert.rejects(append(file, ['two'], { files, isHeld }), { code: 'unavailable' });
-    assert.deepEqual((await follow(file, ['three'])).expected, []);
+    await assert.rejects(append(file, ['two'], { disk, files, isHeld }), { code: 'unavailable' });
+    assert.equal(await appendOn(file, 'three'), 1);
+  });
+});
+
+suite('bytes that are appended as they are', () => {
+  test('begin a room, and go on where it ends', async () => {
+    const file = nameRoom();
+    assert.ok(await extend(file, 0, 'no message\nhalf'));
+    assert.ok(await extend(file, 15, ' and half\n'));
+    assert.equal(readText(file), 'no message\nhalf and half\n');
+  });
+
+  test('make an empty room where there are none', async () => {
+    const file = nameRoom();
+    assert.ok(await extend(file, 0, ''));
+    assert.equal(readText(file), '');
+  });
+
+  test('are not added to a room of another size', async () => {
+    const file = nameRoom('one\n');
+    for (const offset of [0, 3, 5]) assert.equal(await extend(file, offset, 'x'), false);
+    assert.equal(readText(file), 'one\n');
+  });
+
+  test('are not taken for added where somebody writes meanwhile', async () => {
+    const file = nameRoom('one\n');
+    const onPublish = () => fs.appendFileSync(file, 'two\n');
+    assert.equal(await extend(file, 4, 'three\n', { onPublish }), false);
+  });
+
+  test('are taken back where the disk is full or the sync fails', async () => {
+    const fdatasync = () => Promise.reject(Object.assign(new Error('EIO'), { code: 'EIO' }));
+    for (const [disk, code] of [
+      [makeShortDisk(5), 'ENOSPC'],
+      [{ ...realDisk, fdatasync }, 'EIO'],
+    ] as const) {
+      const file = nameRoom('one\n');
+      await assert.rejects(extend(file, 4, 'two\nthree\n', { disk }), { code });
+      assert.equal(readText(file), 'one\n');
+    }
   });
 });
 
@@ -356,7 +410,7 @@ suite('an append that can’t be made', () => {
   test('is refused where the room is a folder or a pipe', { skip: need('linux') }, async () => {
     const directory = nameRoom();
     fs.mkdirSync(directory);
-    await assert.rejects(append(directory, ['mine']), { code: 'EISDIR' });
+    await assert.rejects(append(directory, ['mine']), isUnavailable);
     const pipe = nameRoom();
     assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
     await assert.rejects(append(pipe, ['mine']), isUnavailable);
@@ -488,21 +542,24 @@ test('a disk that is really full refuses the whole batch, and takes the next one
   );
   const script = `
     import fs from 'node:fs';
-    const { appendBatch } = await import(${modules[0]});
+    const { appendEntries } = await import(${modules[0]});
     const { OpenFiles } = await import(${modules[1]});
     const { realDisk } = await import(${modules[2]});
     const file = process.argv[1] + '/room.txt';
-    const lock = { publish() {}, isHeld: () => true, release() {} };
+    const lock = { publish() {}, isHeld: () => true, async release() {} };
     const files = new OpenFiles(process.argv[1], realDisk);
-    const options = { durable: true, files, onSync() {}, onLeftover(error) { throw error; } };
+    const options = {
+      disk: realDisk, files, isDurable: true, async syncRoomNames() {}, onSync() {},
+      onLeftover(error) { throw error; },
+    };
     const entries = Array.from({ length: 60 }, () => ({ username: 'a', message: 'm'.repeat(1000) }));
     fs.writeFileSync(file, 'first\\n');
     const codes = [];
     fs.writeFileSync(process.argv[1] + '/ballast', Buffer.alloc(32768));
-    await appendBatch(file, lock, entries, options).catch(({ code }) => codes.push(code));
+    await appendEntries(file, lock, entries, options).catch(({ code }) => codes.push(code));
     const afterFull = fs.readFileSync(file, 'utf8');
     fs.rmSync(process.argv[1] + '/ballast');
-    await appendBatch(file, lock, entries.slice(0, 5), options);
+    await appendEntries(file, lock, entries.slice(0, 5), options);
     const lines = fs.readFileSync(file, 'utf8').split('\\n').length - 1;
     console.log(JSON.stringify({ codes, afterFull, lines }));`;
   const command = `mount -t tmpfs -o size=64k chat-test "$0" && exec "$1" --input-type=module -e "$2" "$0"`;

@@ -10,7 +10,7 @@ import { Registry } from '../../../../lib/ops/metrics.ts';
 import { toFileStem } from '../../../../lib/room/name.ts';
 import { FolderStore } from '../../../../lib/store/folder/folder-store.ts';
 import { listLocks, makeTempFolder } from '../../../support/paths.ts';
-import { pause, waitUntil } from '../../../support/server.ts';
+import { waitUntil } from '../../../support/server.ts';
 
 interface Opened {
   folder: string;
@@ -238,81 +238,202 @@ suite('the folder', () => {
     fs.rmSync(folder);
     await store.check();
   });
+});
 
-  test('tells of what another process stores', async (t) => {
-    const { store, folder } = open(t);
-    const told = new Set<string>();
+suite('a watch', () => {
+  function watch(t: TestContext, store: FolderStore): string[] {
+    const told: string[] = [];
     t.after(
       store.watch(
         () => [],
-        (room) => told.add(room),
+        (room) => told.push(room),
       ),
     );
+    return told;
+  }
+
+  test('reports what another process stores', async (t) => {
+    const { store, folder } = open(t);
+    const told = watch(t, store);
     await open(t, folder).store.append('Room', say('m'));
-    await waitUntil('told', () => told.has('Room'));
+    await waitUntil('told', () => told.includes('Room'));
   });
 
-  test('tells nobody of what it is writing itself, as nothing of it is to be seen yet', async (t) => {
-    let isSyncing = false;
-    const toldOf: string[] = [];
-    const fdatasync = async (fd: number): Promise<void> => {
-      isSyncing = true;
-      await pause(200);
-      isSyncing = false;
-      return realDisk.fdatasync(fd);
-    };
+  test('reports a commit of its own before the sender has the receipt, and not sooner', async (t) => {
+    let endSync: (() => void) | undefined;
+    const fdatasync = (fd: number): Promise<void> =>
+      new Promise((resolve) => {
+        endSync = () => resolve(realDisk.fdatasync(fd));
+      });
     const { store, folder } = open(t, makeTempFolder('store'), { fdatasync });
-    const takeNote = (room: string): void => {
-      if (isSyncing) toldOf.push(room);
-    };
-    t.after(store.watch(() => [], takeNote));
+    const told = watch(t, store);
     const answer = store.append('own', say('m'));
-    await waitUntil('syncing', () => isSyncing);
+    await waitUntil('syncing', () => endSync !== undefined);
+    // The notices of its own write have come by the time those of a later write come.
     await open(t, folder).store.append('other', say('m'));
+    await waitUntil('told of the other', () => told.includes('other'));
+    const toldDuringSync = [...told];
+    endSync!();
     await answer;
-    assert.deepEqual(new Set(toldOf), new Set(['other']));
+    assert.ok(!toldDuringSync.includes('own'), 'there is nothing to be seen yet');
+    assert.ok(told.includes('own'));
+  });
+
+  test('reports a room after a write that failed: somebody else may have written', async (t) => {
+    const { store } = open(t, makeTempFolder('store'), {
+      fdatasync: () => Promise.reject(failure('EIO')),
+    });
+    const told = watch(t, store);
+    await assert.rejects(store.append('own', say('m')), isUnavailable);
+    assert.deepEqual(told, ['own']);
+  });
+
+  test('that was stopped reports nothing more', async (t) => {
+    const { store } = open(t);
+    const told: string[] = [];
+    const stop = store.watch(
+      () => [],
+      (room) => told.push(room),
+    );
+    stop();
+    await store.append('own', say('m'));
+    assert.deepEqual(told, []);
   });
 });
 
-suite('a dead writer', { concurrency: true }, () => {
-  const writeDead = (folder: string, base: number) =>
+suite('a copy into a folder', () => {
+  test('is listed, and goes on at the size that the room must have', async (t) => {
+    const { store, folder } = open(t);
+    fs.writeFileSync(join(folder, 'no room.txt'), 'x');
+    fs.mkdirSync(join(folder, 'folder.txt'));
+    assert.ok(await store.extend('B', 0, Buffer.from('one\n')));
+    assert.ok(await store.extend('B', 4, Buffer.from('two\n')));
+    assert.equal(await store.extend('B', 4, Buffer.from('two\n')), false);
+    assert.ok(await store.extend('a', 0, Buffer.alloc(0)));
+    assert.equal((await store.snapshot('B')).tail.toString(), 'one\ntwo\n');
+    assert.deepEqual(await store.listRooms(), [
+      { room: 'B', sizeBytes: 8 },
+      { room: 'a', sizeBytes: 0 },
+    ]);
+  });
+
+  test('makes durable what the owner of a stale lock wrote', async (t) => {
+    let syncCount = 0;
+    const fdatasync = (fd: number): Promise<void> => {
+      syncCount += 1;
+      return realDisk.fdatasync(fd);
+    };
+    const { store, folder, count } = open(t, makeTempFolder('store'), { fdatasync });
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\ntwo\n');
+    fs.writeFileSync(join(folder, '.locks', 'r.lock'), '0123456789abcdef 7 4\n');
+    assert.equal(await store.extend('r', 4, Buffer.from('x\n')), false);
+    assert.equal(syncCount, 1);
+    assert.equal(count('chat_stale_locks_broken_total'), 1);
+  });
+
+  test('releases the lock of a room that can’t be opened', async (t) => {
+    const { store, folder } = open(t);
+    fs.mkdirSync(join(folder, 'r.txt'));
+    await assert.rejects(store.extend('r', 0, Buffer.from('x\n')), isUnavailable);
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
+  });
+
+  test('that the disk does not take is refused, and nothing of it stays', async (t) => {
+    const { store, folder } = open(t, makeTempFolder('store'), {
+      fdatasync: () => Promise.reject(failure('EIO')),
+    });
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\n');
+    await assert.rejects(store.extend('r', 4, Buffer.from('two\n')), isUnavailable);
+    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
+    assert.deepEqual(listLocks(join(folder, '.locks')), []);
+  });
+});
+
+suite('a start beside leftover locks', { concurrency: true }, () => {
+  /** Opens a folder that a power loss left with the lock of a room, and takes its first snapshot. */
+  function restart(t: TestContext, disk: Partial<Disk> = {}) {
+    const folder = makeTempFolder('store');
+    fs.mkdirSync(join(folder, '.locks'));
+    fs.writeFileSync(join(folder, 'r.txt'), 'one\ntwo\n');
+    fs.writeFileSync(join(folder, 'free.txt'), 'three\n');
+    fs.writeFileSync(join(folder, '.locks', 'r.lock'), '0123456789abcdef 7 4\n');
+    return open(t, folder, disk);
+  }
+
+  test('shows, tags and takes nothing until they are judged, and then all of it', async (t) => {
+    const { store, folder } = restart(t);
+    const isLocked = () => listLocks(join(folder, '.locks')).includes('r.lock');
+    const asked = [
+      store.snapshot('r').then((snapshot) => snapshot.tail.toString()),
+      store.etag('r'),
+      store.append('free', say('m')),
+      store.check(),
+    ].map(async (answer) => {
+      const value = await answer;
+      assert.ok(!isLocked());
+      return value;
+    });
+    assert.equal((await Promise.all(asked))[0], 'one\ntwo\n');
+  });
+
+  test('is no different where the locks can’t be listed', async (t) => {
+    const { store, lines } = restart(t, {
+      readdirSync: () => {
+        throw failure('EACCES');
+      },
+    });
+    assert.equal((await store.snapshot('free')).tail.toString(), 'three\n');
+    assert.equal((await store.snapshot('r')).tail.toString(), 'one\ntwo\n');
+    assert.match(lines.join(''), /judged room by room/);
+  });
+});
+
+suite('the log', () => {
+  test('has one line for a full disk, however many messages it refuses', async (t) => {
+    const { store, lines, count } = open(t, makeTempFolder('store'), {
+      fdatasync: () => Promise.reject(failure('ENOSPC')),
+    });
+    for (let n = 0; n < 20; n += 1) await assert.rejects(store.append('r', say('m')));
+    assert.equal(lines.filter((line) => / error /.test(line)).length, 1);
+    assert.equal(count('chat_store_errors_total'), 20);
+  });
+});
+
+suite('a stale lock', { concurrency: true }, () => {
+  const writeStale = (folder: string, base: number) =>
     fs.writeFileSync(join(folder, '.locks', 'r.lock'), `0123456789abcdef 7 ${base}\n`);
 
-  test('holds up the next message for 3 s at most; its stump is a line of its own', async (t) => {
+  test('is broken by the next message; what its owner left is a line of its own', async (t) => {
     const { store, folder, count, lines } = open(t);
     fs.writeFileSync(join(folder, 'r.txt'), 'one\nstump');
-    writeDead(folder, 4);
+    writeStale(folder, 4);
     assert.equal((await store.snapshot('r')).tail.toString(), 'one\n');
-    const begunMs = performance.now();
     const { line } = await store.append('r', say('m'));
-    assert.ok(performance.now() - begunMs < 3000);
     assert.equal((await store.snapshot('r')).tail.toString(), `one\nstump\n${line}`);
     assert.equal(count('chat_stale_locks_broken_total'), 1);
     assert.match(lines.join(''), /breaking a stale lock/);
   });
 
-  test('hides what it left for about 3 s from readers, though nobody writes', async (t) => {
+  test('is broken though nobody writes, once somebody reads, and hides nothing any more', async (t) => {
     const { store, folder } = open(t);
     fs.writeFileSync(join(folder, 'r.txt'), 'one\ntwo\n');
-    writeDead(folder, 4);
-    const begunMs = performance.now();
+    writeStale(folder, 4);
+    assert.equal((await store.snapshot('r')).tail.toString(), 'one\n');
     await waitUntil(
       'the whole room',
       async () => (await store.snapshot('r')).tail.toString() === 'one\ntwo\n',
     );
-    const tookMs = performance.now() - begunMs;
-    assert.ok(tookMs > 1500 && tookMs < 5000, `${tookMs} ms`);
     assert.ok((await store.snapshot('r')).isSettled);
     await waitUntil('no lock', () => listLocks(join(folder, '.locks')).length === 0);
   });
 
-  test('whose text can’t be made durable keeps its lock and its text, and readers see neither', async (t) => {
+  test('whose owner’s text can’t be made durable stays, and readers are not shown that text', async (t) => {
     let isBroken = true;
     const { store, folder } = open(t, makeTempFolder('store'), {
       fdatasync: (fd) => (isBroken ? Promise.reject(failure('EIO')) : realDisk.fdatasync(fd)),
     });
     fs.writeFileSync(join(folder, 'r.txt'), 'one\nperhaps told\n');
-    writeDead(folder, 4);
+    writeStale(folder, 4);
     await assert.rejects(store.append('r', say('m')), isUnavailable);
     assert.equal((await store.snapshot('r')).tail.toString(), 'one\n');
     assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\nperhaps told\n');
@@ -331,7 +452,7 @@ suite('a file system that can’t sync folders', () => {
       };
       const { store, lines } = open(t, makeTempFolder('store'), { open: cantSync });
       for (const room of ['a', 'b']) await store.append(room, say('m'));
-      assert.equal(lines.filter((line) => / warn .*can’t be synced/.test(line)).length, 1);
+      assert.equal(lines.filter((line) => / warn .*can't be synced/.test(line)).length, 1);
       assert.equal(lines.filter((line) => line.includes(code)).length, 1);
     });
   }

@@ -7,9 +7,9 @@ import { suite, test } from 'node:test';
 import { ServiceError } from '../../../../lib/errors.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../../../lib/room/cursor.ts';
 import {
-  endsWithBreak,
-  findLastBreak,
-  openPlain,
+  endsWithLf,
+  findLastLineEnd,
+  openToRead,
   readAt,
   readChunks,
   readEpoch,
@@ -48,34 +48,34 @@ suite('the end of a file', () => {
     ];
     for (const [text, isBreak] of cases) {
       assert.equal(
-        withFile(text, (fd) => endsWithBreak(fd, text.length)),
+        withFile(text, (fd) => endsWithLf(fd, text.length)),
         isBreak,
         JSON.stringify(text),
       );
     }
     assert.ok(
-      withFile('a\nb', (fd) => endsWithBreak(fd, 2)),
+      withFile('a\nb', (fd) => endsWithLf(fd, 2)),
       'up to the size that counts',
     );
-    assert.ok(!withFile('a', (fd) => endsWithBreak(fd, 2)), 'not where the file has been cut');
+    assert.ok(!withFile('a', (fd) => endsWithLf(fd, 2)), 'not where the file has been cut');
   });
 
   test('has its last break found, however far back it is', () => {
     for (const length of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
       const tail = 'x'.repeat(length);
       assert.equal(
-        withFile(`one\n${tail}`, (fd) => findLastBreak(fd, 4 + length)),
+        withFile(`one\n${tail}`, (fd) => findLastLineEnd(fd, 4 + length)),
         4,
         String(length),
       );
       assert.equal(
-        withFile(tail, (fd) => findLastBreak(fd, length)),
+        withFile(tail, (fd) => findLastLineEnd(fd, length)),
         0,
         `none before ${length}`,
       );
     }
     assert.equal(
-      withFile('one\ntwo\nthree', (fd) => findLastBreak(fd, 7)),
+      withFile('one\ntwo\nthree', (fd) => findLastLineEnd(fd, 7)),
       4,
       'before the size that counts',
     );
@@ -112,10 +112,10 @@ test('a part of a file is read whole, and cut at the file’s end', () => {
 
 suite('a plain file', () => {
   test('is opened, and what is missing is none', () => {
-    const opened = openPlain(makeFile('x'));
+    const opened = openToRead(makeFile('x'));
     assert.equal(opened?.state.size, 1);
     fs.closeSync(opened.fd);
-    assert.equal(openPlain(join(folder, 'missing')), undefined);
+    assert.equal(openToRead(join(folder, 'missing')), undefined);
   });
 
   test('is no folder, and no pipe: neither holds anybody up', { skip: need('linux') }, () => {
@@ -123,7 +123,7 @@ suite('a plain file', () => {
     assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
     for (const file of [folder, pipe]) {
       assert.throws(
-        () => openPlain(file),
+        () => openToRead(file),
         (error) => error instanceof ServiceError && error.code === 'unavailable',
       );
     }

@@ -21,7 +21,7 @@ function watch(t: TestContext, rooms: string[] = [], folder = makeTempFolder('wa
     return stat === undefined ? 'none' : `${stat.ino} ${stat.size} ${stat.mtimeMs}`;
   };
   const stop = watchFolder(
-    folder,
+    { path: folder, locks: join(folder, '.locks') },
     () => rooms,
     toTag,
     (room) => told.push(room),
@@ -144,7 +144,7 @@ suite('a watch', { concurrency: true }, () => {
       new URL('../../../../lib/store/folder/watch.js', import.meta.url).href,
     );
     const script = `const { watchFolder } = await import(${module});
-      watchFolder(process.argv[1], () => ['r'], () => '', () => {});`;
+      watchFolder({ path: process.argv[1], locks: '' }, () => ['r'], () => '', () => {});`;
     const args = ['--input-type=module', '-e', script, makeTempFolder('watch')];
     const { status, signal } = spawnSync(process.execPath, args, { timeout: 30_000 });
     assert.deepEqual([status, signal], [0, null]);
@@ -178,7 +178,7 @@ suite('on a file system that tells nobody', () => {
     };
     t.after(
       watchFolder(
-        makeTempFolder('watch'),
+        { path: makeTempFolder('watch'), locks: '' },
         () => ['r'],
         toTag,
         (room) => told.push(room),
