@@ -1,6 +1,5 @@
-// Rounds of a campaign: in each, writers, readers and streams on new rooms while replicas are
-// disturbed; then all is calm, and the whole history is judged.
-
+// A campaign is a row of rounds. In each, clients write to, read and follow new rooms while replicas
+// are disturbed. Then the disturbances end, and the whole history is judged.
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
@@ -10,10 +9,11 @@ import { ask } from '../../support/http.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { pause } from '../../support/server.ts';
 import { Random } from '../crash/random.ts';
+import { Editor } from './editor.ts';
 import { Fleet } from './fleet.ts';
-import { Hands } from './hands.ts';
 import { Follower, RoomRecord } from './reader.ts';
 
+/** How a campaign is run. */
 export interface CampaignOptions {
   readonly seed: number;
   readonly durationMs: number;
@@ -21,22 +21,22 @@ export interface CampaignOptions {
   readonly replicas?: number;
   readonly writers?: number;
   readonly script?: string;
-  readonly longPerMillion?: number;
-  /** Stops at the first fault. */
-  readonly isShort?: boolean;
-  /** Told how it goes. */
+  readonly slowCallsPerMillion?: number;
+  /** Whether it ends after the first round with a fault. */
+  readonly endsAtFault?: boolean;
+  /** Called with the counts after each round. */
   readonly onRound?: (text: string) => void;
 }
 
+/** What a campaign found. */
 export interface CampaignResult {
   readonly faults: string[];
   readonly counts: Record<string, number>;
 }
 
-/** Runs rounds until the time is over, or until a fault where that is wanted. */
+/** Runs rounds until the time is over. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const campaign = new Campaign(options);
-  return campaign.run();
+  return await new Campaign(options).run();
 }
 
 /** A message with the cursor that its sender got. */
@@ -54,7 +54,7 @@ class Campaign {
   #round = 0;
 
   constructor(options: CampaignOptions) {
-    const { seed, script, longPerMillion, replicas: count = 3 } = options;
+    const { seed, script, slowCallsPerMillion, replicas: count = 3 } = options;
     this.#options = options;
     this.#random = new Random(seed);
     this.#fleet = new Fleet({
@@ -62,17 +62,17 @@ class Campaign {
       random: this.#random,
       count,
       ...(script === undefined ? {} : { script }),
-      ...(longPerMillion === undefined ? {} : { longPerMillion }),
+      ...(slowCallsPerMillion === undefined ? {} : { slowCallsPerMillion }),
     });
   }
 
   async run(): Promise<CampaignResult> {
-    const { durationMs, isShort = false, onRound = () => undefined } = this.#options;
+    const { durationMs, endsAtFault = false, onRound = () => undefined } = this.#options;
     await this.#fleet.start();
-    this.#count('clocks that are off', this.#fleet.hasClocks ? 1 : 0);
+    this.#count('wrong clocks', this.#fleet.hasClocks ? 1 : 0);
     const endMs = performance.now() + durationMs;
     try {
-      while (performance.now() < endMs && !(isShort && this.#faults.length > 0)) {
+      while (performance.now() < endMs && !(endsAtFault && this.#faults.length > 0)) {
         await this.#runRound();
         onRound(`round ${this.#round}: ${this.#show()}`);
       }
@@ -105,13 +105,13 @@ class Campaign {
     const followers = records.flatMap((record) =>
       ['one', 'two'].map((name) => new Follower(record, () => this.#fleet.pick(), name)),
     );
-    const hands = new Hands(this.#store, `hand ${this.#round}`, () => this.#fleet.pick());
+    const editor = new Editor(this.#store, `edited ${this.#round}`, () => this.#fleet.pick());
     const tasks = Array.from({ length: writers }, (_, n) => this.#write(n, records, sent, isOver));
-    tasks.push(this.#read(records, isOver), this.#disturb(isOver), hands.run(isOver));
+    tasks.push(this.#read(records, isOver), this.#disturb(isOver), editor.run(isOver));
     await Promise.all(tasks);
     await this.#fleet.calm();
     await this.#judge(records, sent, followers);
-    this.#faults.push(...(await hands.judge()));
+    this.#faults.push(...(await editor.judge()));
     await Promise.all(followers.map((follower) => follower.stop()));
     this.#count(
       'streams',
@@ -138,7 +138,7 @@ class Campaign {
     const client = `c${n}`;
     const agent = new Agent({ keepAlive: true, maxSockets: 8 });
     for (let count = 0; !isOver(); count += 1) {
-      // Most talk is in one room; in the quiet one a message comes now and then.
+      // Most messages go to the busy room, one in a hundred to the quiet one.
       const chance = this.#random.next();
       const record = records[chance < 0.7 ? 0 : chance < 0.99 ? 1 : 2]!;
       const message = `${client}/${this.#round}/${count} ${'.'.repeat((count * 37) % 100)}`;
@@ -179,20 +179,21 @@ class Campaign {
     }
   }
 
-  /** Whatever happened, a room takes messages again within the time that a dead writer may cost. */
+  /** A room must take a message once the disturbances have ended. */
   async #writeLast(record: RoomRecord, sent: Own[]): Promise<void> {
     const sentAtMs = performance.now();
     const { room } = record;
     const one: Own = { client: 'last', room, username: 'last', message: `last ${room}`, sentAtMs };
     sent.push(one);
     await this.#send(record, one, new Agent());
-    if (one.line === undefined) this.#faults.push(`${room} takes no message when all is calm`);
+    if (one.line === undefined)
+      this.#faults.push(`${room} takes no message after the disturbances`);
   }
 
-  /** Each cursor stands after its own line. */
+  /** Each receipt's cursor must stand just after its line. */
   #judgeCursors({ room, text }: RoomRecord, sent: Own[]): void {
-    for (const { room: place, line, endBytes, message } of sent) {
-      if (place !== room || line === undefined || endBytes === undefined) continue;
+    for (const { room: itsRoom, line, endBytes, message } of sent) {
+      if (itsRoom !== room || line === undefined || endBytes === undefined) continue;
       const bytes = Buffer.from(line);
       if (text.subarray(endBytes - bytes.length, endBytes).equals(bytes)) continue;
       this.#faults.push(`the cursor of ${message} is not after it`);
@@ -200,12 +201,12 @@ class Campaign {
     }
   }
 
-  /** The file, every replica, and every stream have the same text, and it is as it must be. */
+  /** The file, every replica and every stream must have the same text, and a legal one. */
   async #judge(records: RoomRecord[], sent: Own[], followers: Follower[]): Promise<void> {
     const rooms = new Map<string, string>();
     for (const [index, record] of records.entries()) {
       const streams = followers.slice(index * 2, index * 2 + 2);
-      // The last message has to come on streams that are open and have nothing else to wait for.
+      // The last message must arrive on streams that are open and lack nothing else.
       for (const stream of streams) {
         stream.isPatient = true;
         await waitFor(() => stream.sizeBytes >= record.ackedBytes);
@@ -232,8 +233,8 @@ class Campaign {
   }
 }
 
-/** Waits for what should be in a moment; whoever asks judges what is there then. */
-async function waitFor(isThere: () => boolean): Promise<void> {
+/** Waits until a condition holds, or for 20 s: the caller judges what it finds. */
+async function waitFor(isTrue: () => boolean): Promise<void> {
   const endMs = performance.now() + 20_000;
-  while (!isThere() && performance.now() < endMs) await pause(20);
+  while (!isTrue() && performance.now() < endMs) await pause(20);
 }

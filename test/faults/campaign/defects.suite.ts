@@ -1,53 +1,10 @@
-// A campaign can fail: each defect that is put into a copy of the built service is seen.
+// A campaign can fail: it finds each defect that is put into a copy of the built service.
 import assert from 'node:assert/strict';
-import { cpSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { makeTempFolder, projectFolder } from '../../support/paths.ts';
-import { breakFile, type Defect } from '../crash/mutant.ts';
 import { runCampaign } from './campaign.ts';
+import { breakService, defects } from './defects.ts';
 
-/** Copies the built service and puts a defect into it. */
-function breakService({ file, ...change }: Defect): string {
-  const folder = makeTempFolder('broken');
-  for (const part of ['server.js', 'lib']) {
-    cpSync(join(projectFolder, '.build', part), join(folder, 'dist', part), { recursive: true });
-  }
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  breakFile(join(folder, 'dist', 'lib', `${file}.js`), change);
-  return join(folder, 'dist', 'server.js');
-}
-
-const defects: Record<string, Defect> = {
-  'a lost poke': { file: 'live/hub', from: 'notify(room) {', to: 'notify(room) { return;' },
-  'a view that is not validated': {
-    file: 'store/folder/snapshot-cache',
-    from: 'return (one.size === other.size &&',
-    to: 'return true || (one.size === other.size &&',
-  },
-  'receipts of a batch in the wrong order': {
-    file: 'store/folder/append',
-    from: "gap + lines.join('')",
-    to: "gap + [...lines].reverse().join('')",
-  },
-  'the gap after a line without a break left out': {
-    file: 'store/folder/append',
-    from: "? '' : '\\n'",
-    to: "? '' : ''",
-  },
-  'a lock that never goes stale': {
-    file: 'lock/held-lock',
-    from: 'STALE_MS = 2000',
-    to: 'STALE_MS = 2_000_000',
-  },
-  'a batch acknowledged before it is written': {
-    file: 'store/group-commit',
-    from: 'const receipts = await this.#commit(room, entries, (expected) => tell(batch, expected));',
-    to: "const receipts = entries.map((entry) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, entries, () => 0).catch(() => 0);",
-  },
-};
-
-suite('a campaign sees', () => {
+suite('a campaign finds', () => {
   for (const [sentence, defect] of Object.entries(defects)) {
     test(sentence, async () => {
       const script = breakService(defect);
@@ -55,7 +12,7 @@ suite('a campaign sees', () => {
         seed: 1,
         durationMs: 60_000,
         roundMs: 4000,
-        isShort: true,
+        endsAtFault: true,
         script,
       });
       assert.notDeepEqual(faults, []);

@@ -1,5 +1,5 @@
 // The replicas of a campaign: real processes on one folder that are killed, stopped, continued and
-// started again, some of them with clocks that are off and jump.
+// restarted. Some of them have wrong clocks that jump.
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,28 +7,29 @@ import { makeTempFolder, projectFolder } from '../../support/paths.ts';
 import { pause, type Server, startServer } from '../../support/server.ts';
 import type { Random } from '../crash/random.ts';
 
+/** How a fleet is started. */
 export interface FleetOptions {
   readonly store: string;
   readonly random: Random;
   readonly count: number;
   /** The script of the replicas; the built service by default. */
   readonly script?: string;
-  /** How often a replica stands still for long in the middle of a file call; in a million. */
-  readonly longPerMillion?: number;
+  /** How many file calls in a million last longer than 2 s. */
+  readonly slowCallsPerMillion?: number;
 }
 
 interface Slot {
   server: Server;
-  /** Whether it may be asked; it may hang all the same. */
+  /** Whether clients may send requests to it; it may hang all the same. */
   isUp: boolean;
-  isStopped: boolean;
   readonly clock: string | undefined;
 }
 
+/** Replicas that serve one folder and are disturbed. */
 export class Fleet {
   readonly slots: Slot[] = [];
   readonly counts = { kills: 0, stops: 0, drains: 0, jumps: 0 };
-  /** What no replica may do: end by itself, or log a fault. */
+  /** Replicas that ended by themselves or logged a fault, as sentences. */
   readonly faults: string[] = [];
   readonly #options: FleetOptions;
   readonly #faketime = findFaketime();
@@ -39,28 +40,28 @@ export class Fleet {
     this.#options = options;
   }
 
-  /** Whether some replicas have clocks that are off. */
+  /** Whether some replicas have wrong clocks. */
   get hasClocks(): boolean {
     return this.#faketime !== undefined;
   }
 
   async start(): Promise<void> {
     for (let n = 0; n < this.#options.count; n += 1) {
-      const isOff = n % 2 === 1 && this.#faketime !== undefined;
-      const clock = isOff ? join(this.#clocks, `${n}`) : undefined;
+      const isWrong = n % 2 === 1 && this.#faketime !== undefined;
+      const clock = isWrong ? join(this.#clocks, `${n}`) : undefined;
       if (clock !== undefined) this.#setClock(clock);
       const server = await this.#spawn(n, clock);
-      this.slots.push({ server, isUp: true, isStopped: false, clock });
+      this.slots.push({ server, isUp: true, clock });
     }
   }
 
-  /** A replica that may be asked. */
+  /** Picks a replica for the next request. */
   pick(): Server {
     const up = this.slots.filter(({ isUp }) => isUp);
     return this.#options.random.pick(up.length > 0 ? up : this.slots).server;
   }
 
-  /** Does one thing to one replica. */
+  /** Kills, stops or drains one replica, or moves its clock. */
   async disturb(): Promise<void> {
     if (this.#isBusy) return;
     this.#isBusy = true;
@@ -76,7 +77,7 @@ export class Fleet {
     this.#isBusy = false;
   }
 
-  /** Resolves when nothing is being done to any of them, and all of them serve. */
+  /** Resolves when no disturbance is going on and every replica serves. */
   async calm(): Promise<void> {
     while (this.#isBusy) await pause(20);
     for (const [n, slot] of this.slots.entries()) {
@@ -94,7 +95,7 @@ export class Fleet {
 
   async #kill(slot: Slot): Promise<void> {
     this.counts.kills += 1;
-    // Sometimes it is killed while it stands still, as by an orchestrator.
+    // An orchestrator may kill a process that is stopped.
     if (this.#options.random.chance(0.2)) slot.server.signal('SIGSTOP');
     slot.isUp = false;
     await slot.server.kill();
@@ -106,7 +107,7 @@ export class Fleet {
     this.counts.drains += 1;
     slot.isUp = false;
     slot.server.signal('SIGTERM');
-    // Clients keep idle connections open; whoever runs it does not wait for those.
+    // Clients keep idle connections open, for which an operator does not wait.
     await pause(300);
     await slot.server.kill();
     this.#readLog(slot.server);
@@ -127,15 +128,15 @@ export class Fleet {
   }
 
   #spawn(n: number, clock: string | undefined): Promise<Server> {
-    const { store, script, longPerMillion = 0 } = this.#options;
-    const chaos = pathToFileURL(
-      join(projectFolder, '.build', 'test', 'faults', 'campaign', 'chaos.js'),
+    const { store, script, slowCallsPerMillion = 0 } = this.#options;
+    const slowCalls = pathToFileURL(
+      join(projectFolder, '.build', 'test', 'faults', 'campaign', 'slow-calls.js'),
     );
     const env: Record<string, string> = { CHAT_SERVER_NAME: `replica-${n}`, CHAT_LOG: 'warn' };
     env.CHAT_STATIC = join(projectFolder, 'static');
     if (n > 0) {
-      env.NODE_OPTIONS = `--import=${chaos.href}`;
-      env.CHAOS_LONG = String(longPerMillion);
+      env.NODE_OPTIONS = `--import=${slowCalls.href}`;
+      env.SLOW_CALLS_PER_MILLION = String(slowCallsPerMillion);
     }
     if (clock !== undefined) {
       env.LD_PRELOAD = this.#faketime!;
@@ -160,7 +161,7 @@ export class Fleet {
   }
 }
 
-/** Where libfaketime is, which Debian's package of that name has. */
+/** Finds the library of Debian's package libfaketime. */
 export function findFaketime(): string | undefined {
   const root = '/usr/lib';
   if (!existsSync(root)) return undefined;

@@ -1,4 +1,4 @@
-// npm run test:campaign -- --minutes N [--seed S] [--long PER_MILLION], or --soak MINUTES
+// npm run test:campaign -- --minutes N [--seed S] [--slow PER_MILLION], or --soak MINUTES
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.ts';
 import { runSoak } from './soak.ts';
@@ -10,7 +10,7 @@ const { values } = parseArgs({
     replicas: { type: 'string', default: '3' },
     writers: { type: 'string', default: '24' },
     soak: { type: 'string' },
-    long: { type: 'string', default: '20' },
+    slow: { type: 'string', default: '20' },
   },
 });
 
@@ -26,14 +26,14 @@ if (values.soak !== undefined) {
 }
 
 const seed = Number(values.seed ?? Date.now() % 1_000_000_000);
-console.log(`seed ${seed} (of the disturbances; what replicas make of them is chance)`);
+console.log(`seed ${seed} (it decides the disturbances; how replicas react is chance)`);
 const begunMs = performance.now();
 const { faults, counts } = await runCampaign({
   seed,
   durationMs: Number(values.minutes) * 60_000,
   replicas: Number(values.replicas),
   writers: Number(values.writers),
-  longPerMillion: Number(values.long),
+  slowCallsPerMillion: Number(values.slow),
   onRound: (text) => console.log(text),
 });
 const minutes = ((performance.now() - begunMs) / 60_000).toFixed(1);

@@ -1,15 +1,15 @@
-// Readers of a campaign: reads of whole rooms and streams that resume on whichever replica, judged
-// as they come: one order for all, nothing missing that was acknowledged before.
+// The readers of a campaign: reads of whole rooms, and streams that resume on any replica. Each is
+// judged at once: one order for all, and nothing missing that was acknowledged before.
 import { type ClientRequest, request } from 'node:http';
 import { ask } from '../../support/http.ts';
 import { pause, type Server } from '../../support/server.ts';
 import { EventParser } from '../../support/sse.ts';
 
-/** What all readers of one room know together. */
+/** What the readers of one room saw, all together. */
 export class RoomRecord {
   readonly room: string;
   readonly faults: string[] = [];
-  /** The longest text that anybody saw; every other one is its beginning. */
+  /** The longest text that anybody saw; every other text must be its beginning. */
   text = Buffer.alloc(0);
   /** The highest offset that was acknowledged. */
   ackedBytes = 0;
@@ -23,7 +23,7 @@ export class RoomRecord {
     return `/chat/${encodeURIComponent(this.room)}`;
   }
 
-  /** Notes what somebody saw from the beginning on. */
+  /** Records a text that somebody saw, from the room's beginning. */
   see(text: Buffer, who: string): void {
     const length = Math.min(text.length, this.text.length);
     if (!text.subarray(0, length).equals(this.text.subarray(0, length))) {
@@ -42,7 +42,7 @@ export class RoomRecord {
       return;
     }
     this.readCount += 1;
-    // A last line without LF is somebody's stump, and takes one when the next message comes.
+    // A last line without LF is a stump, which the next message ends.
     const text = answer.body.subarray(0, answer.body.lastIndexOf(10) + 1);
     if (text.length < leastBytes) {
       this.faults.push(`${who} sees ${text.length} of ${leastBytes} acknowledged bytes`);
@@ -51,7 +51,7 @@ export class RoomRecord {
   }
 }
 
-/** A stream that goes on where it was whenever it is cut. */
+/** A live reader that resumes at its cursor whenever its stream is cut. */
 export class Follower {
   readonly #record: RoomRecord;
   readonly #pick: () => Server;
@@ -61,6 +61,7 @@ export class Follower {
   #isStopped = false;
   #outgoing: ClientRequest | undefined;
   readonly #running: Promise<void>;
+  /** Whether it waits for a silent replica instead of trying another. */
   isPatient = false;
   openedCount = 0;
   sizeBytes = 0;
@@ -72,7 +73,7 @@ export class Follower {
     this.#running = this.#run();
   }
 
-  /** What it has seen. */
+  /** All lines that it has seen. */
   get text(): Buffer {
     return Buffer.from(this.#lines.join(''));
   }
@@ -90,7 +91,7 @@ export class Follower {
     }
   }
 
-  /** Resolves when the stream has ended, or said nothing for so long that another one is taken. */
+  /** Resolves when the stream has ended, or was silent for so long that it gives it up. */
   #open(): Promise<void> {
     this.openedCount += 1;
     return new Promise((resolve) => {
@@ -101,7 +102,7 @@ export class Follower {
       const outgoing = request({ host: '127.0.0.1', port, path, headers, agent: false });
       this.#outgoing = outgoing;
       const parser = this.#makeParser();
-      // A replica that stands still says nothing: in calm times one waits all the same.
+      // A stopped replica is silent.
       outgoing.setTimeout(1500 + Math.random() * 1500, () => {
         if (!this.isPatient) outgoing.destroy();
       });

@@ -1,5 +1,5 @@
-// A soak: one server under mixed load for as long as it is told, with its memory and handles
-// measured all along, and once more when everybody is gone.
+// A soak: one server under mixed load for a given time. Its memory and open handles are sampled
+// meanwhile, and once more when every client has left.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { MAX_KEPT_FILES } from '../../../lib/store/folder/open-files.ts';
 import { MAX_COMMITS } from '../../../lib/store/group-commit.ts';
@@ -8,23 +8,24 @@ import { makeTempFolder } from '../../support/paths.ts';
 import { pause, type Server, startServer } from '../../support/server.ts';
 import { Follower, RoomRecord } from './reader.ts';
 
-/** What a moment of the soak looked like. */
+/** One measurement of the server. */
 export interface Sample {
   readonly memoryBytes: number;
   readonly handleCount: number;
 }
 
+/** What a soak found. */
 export interface SoakResult {
   readonly samples: Sample[];
   readonly faults: string[];
   readonly messageCount: number;
 }
 
-/** How much more than after its warm-up a server may have in the end. */
+/** How much a server may grow after its warm-up. */
 const MAX_GROWTH_BYTES = 48 << 20;
 const MAX_GROWTH_HANDLES = 10;
 
-/** Soaks for so long; the first fifth is its warm-up. */
+/** Runs a soak; its first fifth is the warm-up. */
 export async function runSoak(
   durationMs: number,
   onSample: (sample: Sample) => void = () => undefined,
@@ -79,12 +80,12 @@ function sample({ pid }: Server): Sample {
   const handles = readdirSync(`/proc/${pid}/fd`).map((fd) => tryReadLink(`/proc/${pid}/fd/${fd}`));
   const locks = handles.filter((target) => target.endsWith('.own')).length;
   const rooms = handles.filter((target) => target.endsWith('.txt')).length;
-  // Some stay open for a reason, and no more than so many: behind locks, and of rooms that are written to.
+  // The store keeps some open on purpose, and a bounded number: lock inodes, and busy rooms.
   const kept = Math.min(locks, MAX_COMMITS) + Math.min(rooms, MAX_KEPT_FILES);
   return { memoryBytes, handleCount: handles.length - kept };
 }
 
-/** @returns what a handle is of; nothing where it was closed meanwhile */
+/** @returns what a handle refers to; an empty text if it was closed meanwhile */
 function tryReadLink(link: string): string {
   try {
     return readlinkSync(link);
@@ -93,7 +94,7 @@ function tryReadLink(link: string): string {
   }
 }
 
-/** Writes, reads the tail, and now and then a whole room; rooms come and go. */
+/** Posts to one room after another, reads their ends, and every tenth time a whole room. */
 async function talk(
   server: Server,
   n: number,
@@ -112,7 +113,7 @@ async function talk(
   }
 }
 
-/** Opens a stream, reads it for a while, leaves, and opens the next one. */
+/** Opens a stream, reads it for a while, closes it, and opens the next one. */
 async function comeAndGo(
   server: Server,
   n: number,
