@@ -1,15 +1,15 @@
-// Where the real database servers are that scripts/mysql/servers.sh brings.
+// Finds the real database servers that scripts/mysql/servers.sh installs.
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** The engines that the store is held to. */
+/** The engines that the MySQL store is tested on. */
 export const engines = ['mysql', 'mariadb'] as const;
 
-/** One of them. */
+/** The name of an engine. */
 export type Engine = (typeof engines)[number];
 
-/** The Debian root that holds an engine; undefined where it is not there or can't be entered. */
+/** Finds the Debian root with an engine; undefined if there is none, or if chroot is not allowed. */
 export function findEngineRoot(engine: Engine): string | undefined {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const root = join(

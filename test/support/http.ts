@@ -1,4 +1,4 @@
-// Requests as tests write them: nothing is followed, decoded, retried or added behind one's back.
+// Requests as tests write them: no redirect is followed, nothing is decoded, retried or added.
 import { type Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Server } from './server.ts';

@@ -1,4 +1,4 @@
-// What a test needs beyond Node: found, or a skip that says which command brings it.
+// Finds what a test needs beyond Node, or gives a reason to skip it with the command that installs it.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -7,55 +7,62 @@ import { findEngineRoot } from './databases.ts';
 
 interface Need {
   isThere: () => boolean;
-  bringIt: string;
+  howToInstall: string;
 }
 
 const needs = {
   chromium: {
     isThere: () => findChromium() !== undefined,
-    bringIt: 'apt-get install -y chromium',
+    howToInstall: 'apt-get install -y chromium',
   },
-  curl: { isThere: () => findProgram('curl') !== undefined, bringIt: 'apt-get install -y curl' },
+  curl: {
+    isThere: () => findProgram('curl') !== undefined,
+    howToInstall: 'apt-get install -y curl',
+  },
   descriptors: {
     isThere: () => countDescriptors() >= 10_500,
-    bringIt: 'ulimit -n 20000, before npm test',
+    howToInstall: 'ulimit -n 20000, before npm test',
   },
-  git: { isThere: isGitCheckout, bringIt: 'git clone, with git installed: apt-get install -y git' },
+  git: {
+    isThere: isGitCheckout,
+    howToInstall: 'git clone, with git installed: apt-get install -y git',
+  },
   mariadb: {
     isThere: () => findEngineRoot('mariadb') !== undefined,
-    bringIt: 'sudo bash scripts/mysql/servers.sh mariadb, on Debian; then sudo npm test',
+    howToInstall: 'sudo bash scripts/mysql/servers.sh mariadb, on Debian; then sudo npm test',
   },
   mysql: {
     isThere: () => findEngineRoot('mysql') !== undefined,
-    bringIt: 'sudo bash scripts/mysql/servers.sh mysql, on Debian; then sudo npm test',
+    howToInstall: 'sudo bash scripts/mysql/servers.sh mysql, on Debian; then sudo npm test',
   },
-  linux: { isThere: () => process.platform === 'linux', bringIt: 'run it on Linux' },
+  linux: { isThere: () => process.platform === 'linux', howToInstall: 'run it on Linux' },
   nodes: {
     isThere: () => findNodes().length > 0,
-    bringIt: 'bash .ci/nodes (or CHAT_TEST_NODES=/path/to/node:/path/to/another)',
+    howToInstall: 'bash .ci/nodes (or CHAT_TEST_NODES=/path/to/node:/path/to/another)',
   },
   root: {
     isThere: () => process.platform === 'linux' && process.getuid?.() === 0,
-    bringIt: 'sudo npm test, on Linux',
+    howToInstall: 'sudo npm test, on Linux',
   },
-  strace: { isThere: canTrace, bringIt: 'apt-get install -y strace' },
-  tmpfs: { isThere: canMount, bringIt: 'sudo npm test, on Linux, where mounting is allowed' },
+  strace: { isThere: canTrace, howToInstall: 'apt-get install -y strace' },
+  tmpfs: { isThere: canMount, howToInstall: 'sudo npm test, on Linux, where mounting is allowed' },
 } satisfies Record<string, Need>;
 
 /**
- * Says why a test can't run here, for its `skip` option: `false` where the thing is there, else a
- * reason that ends with the command that brings it. Under CHAT_TEST_REQUIRE=all it throws instead,
- * so that nothing is left out unseen.
+ * Gives a test's `skip` option.
+ *
+ * @returns false if everything is there, else the reason with the command that installs it
+ * @throws under CHAT_TEST_REQUIRE=all, so that no test is skipped unnoticed
  */
 export function need(...names: (keyof typeof needs)[]): string | false {
   const missing = names.filter((name) => !needs[name].isThere());
   if (missing.length === 0) return false;
-  const reason = missing.map((name) => `needs ${name}: ${needs[name].bringIt}`).join('; ');
+  const reason = missing.map((name) => `needs ${name}: ${needs[name].howToInstall}`).join('; ');
   if (process.env.CHAT_TEST_REQUIRE === 'all') throw new Error(reason);
   return reason;
 }
 
-/** The browser to drive: CHROMIUM where that is set, else the first of the usual names. */
+/** Finds the browser to drive: CHROMIUM if that is set, else the first of the usual names. */
 export function findChromium(): string | undefined {
   const named = process.env.CHROMIUM;
   if (named) return named;
@@ -63,15 +70,15 @@ export function findChromium(): string | undefined {
   return names.map(findProgram).find((path) => path !== undefined);
 }
 
-/** The path of a program in PATH, or undefined. */
+/** Finds a program in PATH. */
 export function findProgram(name: string): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
 /**
- * Other versions' node programs: those that CHAT_TEST_NODES lists, separated as PATH is, else those
- * that `.ci/nodes` keeps in the cache folder.
+ * Finds node programs of other versions: those in CHAT_TEST_NODES, separated as in PATH, else those
+ * that `.ci/nodes` installed.
  */
 export function findNodes(): string[] {
   const listed = process.env.CHAT_TEST_NODES;
@@ -91,7 +98,7 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** How many files this process may have open; node takes all that the hard limit grants. */
+/** How many files a process may have open: node raises its limit to the hard limit. */
 function countDescriptors(): number {
   const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' });
   return stdout?.trim() === 'unlimited' ? Number.POSITIVE_INFINITY : Number(stdout);
@@ -102,7 +109,7 @@ function isGitCheckout(): boolean {
 }
 
 function canTrace(): boolean {
-  // It may be installed and yet not allowed, as in a container without ptrace.
+  // It may be installed and yet forbidden, as in a container without ptrace.
   return spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
 }
 

@@ -1,4 +1,4 @@
-// Where the project and its scratch folders are, for code that runs compiled from .build/.
+// The project's folder and temporary folders, for code that runs compiled from .build/.
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,7 +16,7 @@ function findProject(folder: string): string {
 
 const madeFolders: string[] = [];
 
-/** Makes an empty folder below the system's temporary one; it is gone when this process ends. */
+/** Makes an empty temporary folder, which is removed when this process ends. */
 export function makeTempFolder(purpose = 'test'): string {
   const folder = mkdtempSync(join(tmpdir(), `chat-${purpose}-`));
   madeFolders.push(folder);
@@ -27,11 +27,7 @@ process.on('exit', () => {
   for (const folder of madeFolders) rmSync(folder, { recursive: true, force: true });
 });
 
-/**
- * What is in a folder of locks, but for the files that live processes keep for theirs.
- *
- * @param folder its path
- */
+/** Lists a folder of locks without the inodes that processes keep for their next locks. */
 export function listLocks(folder: string): string[] {
   return readdirSync(folder).filter((name) => !name.endsWith('.own'));
 }

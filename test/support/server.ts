@@ -1,11 +1,11 @@
-// The built service as a child process: started, watched, signalled, and gone with the test.
+// The built service as a child process, which ends with the test at the latest.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { makeTempFolder, projectFolder } from './paths.ts';
 
-/** How a service is started; everything may be left out. */
+/** How a service is started. */
 export interface ServerOptions {
   /** Environment variables; `undefined` takes one away. */
   env?: Record<string, string | undefined>;
@@ -36,24 +36,24 @@ export interface ServerProcess {
   /** The lines printed so far. */
   stdout: string[];
   stderr: string[];
-  /** Resolves when the process is gone and its output is read, or a second later. */
+  /** Resolves when the process has ended and its output is read, or a second after its end. */
   exited: Promise<Exit>;
   /** Waits until a line of standard output matches. */
   waitForLine(pattern: RegExp, timeoutMs?: number): Promise<string>;
   signal(name: NodeJS.Signals): void;
-  /** SIGKILL, and waits for the end. */
+  /** Sends SIGKILL and waits for the end. */
   kill(): Promise<Exit>;
-  /** SIGTERM, and waits for the end; fails where that takes longer than 15 s. */
+  /** Sends SIGTERM and waits for the end; fails after 15 s. */
   stop(): Promise<Exit>;
 }
 
-/** A service that said where it listens. */
+/** A service that has printed where it listens. */
 export interface Server extends ServerProcess {
   /** `http://127.0.0.1:<port>`, without a slash at the end. */
   url: string;
   port: number;
   store: string;
-  /** The line in which it said so. */
+  /** The line that it printed. */
   startLine: string;
 }
 
@@ -74,11 +74,11 @@ function killGroup(child: ChildProcess): void {
   try {
     process.kill(-(child.pid ?? Number.NaN), 'SIGKILL');
   } catch {
-    // The group is gone already.
+    // The group has ended already.
   }
 }
 
-/** Starts the service on a free port of 127.0.0.1 and a new folder, and waits for its start line. */
+/** Starts the service on a free port of 127.0.0.1 and waits for its start line. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const store = options.store ?? options.env?.CHAT_STORE ?? makeTempFolder('rooms');
   const process = spawnServer({ ...options, store });
@@ -88,7 +88,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   return { ...process, url: `http://127.0.0.1:${port}`, port, store, startLine };
 }
 
-/** Starts the service without waiting for anything: for starts that must fail. */
+/** Starts the service without waiting for its start line: for starts that must fail. */
 export function spawnServer(options: ServerOptions = {}): ServerProcess {
   const node = options.node ?? process.execPath;
   const script = options.script ?? join(projectFolder, 'dist', 'server.js');
@@ -104,7 +104,7 @@ export function spawnServer(options: ServerOptions = {}): ServerProcess {
   return watch(spawn(command, args, { cwd: options.cwd ?? makeTempFolder('cwd'), env, stdio }));
 }
 
-/** This process's environment without what configures the service or the test runner. */
+/** Makes an environment without variables that configure the service or the test runner. */
 export function makeEnvironment(own: Record<string, string | undefined>): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {};
   for (const [name, value] of Object.entries(process.env)) {
@@ -114,8 +114,9 @@ export function makeEnvironment(own: Record<string, string | undefined>): NodeJS
 }
 
 /**
- * Wraps a child process with piped output; it is killed when the test's process ends, with all of
- * its group where it was given one (`detached`).
+ * Wraps a child process with piped output. It is killed when the test's process ends.
+ *
+ * @param isGroup whether it was started `detached`, so that its whole process group is killed
  */
 export function watch(child: ChildProcess, { isGroup = false } = {}): ServerProcess {
   running.add(child);
@@ -124,24 +125,24 @@ export function watch(child: ChildProcess, { isGroup = false } = {}): ServerProc
   const stderr: string[] = [];
   const waiting = new Set<() => void>();
   const notice = () => {
-    for (const look of waiting) look();
+    for (const check of waiting) check();
   };
   collectLines(child.stdout, stdout, notice);
   collectLines(child.stderr, stderr, notice);
   let exit: Exit | undefined;
   const exited = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
-    const settle = (code: number | null, signal: NodeJS.Signals | null) => {
+    const end = (code: number | null, signal: NodeJS.Signals | null) => {
       running.delete(child);
       exit ??= { code, signal };
       resolve(exit);
       notice();
     };
-    child.once('close', settle);
-    // A tracer or an orphan may keep the pipes open when the process itself is long gone.
-    child.once('exit', (...how) => setTimeout(settle, lateOutputMs, ...how));
+    child.once('close', end);
+    // A tracer or an orphan may keep the pipes open long after the process has ended.
+    child.once('exit', (...how) => setTimeout(end, lateOutputMs, ...how));
   });
-  // A process that nobody waits for must not keep the test's own from ending.
+  // A child that nobody waits for must not keep the test's process alive.
   exited.catch(() => {});
   unref(child);
   const watched: ServerProcess = {
@@ -171,25 +172,25 @@ interface Watched {
 }
 
 function waitForLine(pattern: RegExp, timeoutMs: number, from: Watched): Promise<string> {
-  let look = () => {};
+  let check = () => {};
   const found = new Promise<string>((resolve, reject) => {
-    look = () => {
+    check = () => {
       const line = from.stdout.find((candidate) => pattern.test(candidate));
       if (line !== undefined) resolve(line);
       else if (from.getExit()) reject(new Error(`ended without ${pattern}: ${describe(from)}`));
     };
-    from.waiting.add(look);
-    look();
+    from.waiting.add(check);
+    check();
   });
   const waited = withDeadline(found, timeoutMs, () => `no line ${pattern}: ${describe(from)}`);
-  return waited.finally(() => from.waiting.delete(look));
+  return waited.finally(() => from.waiting.delete(check));
 }
 
 function describe(from: Watched): string {
   return JSON.stringify({ stdout: from.stdout, stderr: from.stderr, exit: from.getExit() });
 }
 
-/** Gives what the promise gives, or fails with the text when that takes longer. */
+/** Waits for a promise; rejects with the reason after the time. */
 export function withDeadline<T>(
   promise: Promise<T>,
   timeoutMs: number,
@@ -202,7 +203,7 @@ export function withDeadline<T>(
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** Asks again and again until the check holds; fails with its name when that takes too long. */
+/** Polls a condition until it holds; rejects with its name after the time. */
 export async function waitUntil(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
@@ -215,7 +216,7 @@ export async function waitUntil(
   }
 }
 
-/** Resolves after so many milliseconds. */
+/** Waits for a time. Tests wait for events; use this only where the time itself is the event. */
 export function pause(durationMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, durationMs));
 }
