@@ -1,5 +1,5 @@
-# The chat service as an image that holds nothing else: Node, its shared libraries, the built service and the page.
-# No shell, no package manager. For any CPU architecture that node:26-slim exists for.
+# The chat service as an image: Node, its shared libraries, the built service and the page. No shell, no package manager.
+# It can be built for every CPU architecture of node:26-slim.
 
 # Node without its symbol tables (a fifth of its size), and the shared libraries that its loader asks for.
 FROM node:26-slim AS runtime
@@ -46,7 +46,7 @@ STOPSIGNAL SIGTERM
 # Node asks the service for `/-/healthy`, which writes nothing: an idle service lets its disk sleep. Each check costs
 # 60 ms of CPU, most of it Node's own start.
 HEALTHCHECK --interval=30s --timeout=4s --start-period=10s --retries=3 CMD ["node", "-e", "require('node:http').get({port:process.env.PORT||8080,path:'/-/healthy',timeout:3000},(a)=>process.exit(a.statusCode===200?0:1)).on('error',()=>process.exit(1)).on('timeout',()=>process.exit(1))"]
-# A small young generation: what clients leave behind is collected sooner, and idle live readers cost a third less memory.
+# A small young generation: garbage is collected sooner, and idle live readers cost a third less memory.
 ENTRYPOINT ["node", "--max-semi-space-size=4", "/chat/dist/server.js"]
 
 # The package that CHAT_STORE=mysql://… needs, in the version of the lock file.

@@ -1,7 +1,7 @@
-// npm run build: sources → dist/, checked by tsc and put into one file by esbuild, and one more for
-// each part that few runs need: Node takes longer to open forty files than to read what is in them.
-// Does nothing where dist/ is already what these sources give, so that an unzipped chat/ starts
-// without a package installed.
+// npm run build: checks the sources with tsc and bundles them into dist/ with esbuild: one file, and
+// one more for each part that few runs need, because Node spends longer on opening forty files than
+// on reading them. Does nothing if dist/ was built from these very sources, so that an unzipped
+// chat/ starts without a package installed.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -16,10 +16,10 @@ import {
   root,
 } from './lib.mjs';
 
-// Contents, not times: a checkout, a copy and an unzip all set times as they like.
+// A hash of contents, not times: a checkout, a copy and an unzip change the times.
 const stampPath = 'dist/.stamp';
 
-/** Makes dist/ from server.ts and lib/, installing the compilers first where they are missing. */
+/** Builds dist/ from server.ts and lib/; installs the compilers first if they are missing. */
 export function build() {
   if (isUpToDate()) return;
   installPackages();
@@ -29,7 +29,7 @@ export function build() {
   writeFileSync(join(root, stampPath), makeStamp());
 }
 
-/** Required when it is wanted: a fresh clone has it only by now. */
+/** Loads esbuild only now: a fresh clone installed it a moment ago. */
 function bundle() {
   const { buildSync } = createRequire(import.meta.url)('esbuild');
   buildSync({
@@ -51,7 +51,7 @@ function isUpToDate() {
   return existsSync(absolute) && readFileSync(absolute, 'utf8') === makeStamp();
 }
 
-/** What was built from what: sources and outputs, so that a change of either is noticed. */
+/** Hashes sources and outputs, so that a change of either is noticed. */
 function makeStamp() {
   const sources = ['server.ts', 'tsconfig.json', 'scripts/build.mjs', ...listFiles('lib')];
   const outputs = listFiles('dist').filter((path) => path !== stampPath);

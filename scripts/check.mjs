@@ -1,8 +1,8 @@
-// npm run check: format, lint and the types of the server and of the browser's code. The rules of
-// the house that no tool knows are a test: test/house/house.test.ts.
+// npm run check: format, lint, and the types of the server and of the page. The house rules that no
+// tool knows are a test: test/house/house.test.ts.
 import { installPackages, isMain, listFiles, programOf, root, run } from './lib.mjs';
 
-/** Runs every check and gives whether all passed. */
+/** @returns whether every check passed; each is run */
 export function check() {
   installPackages();
   const codes = [run(process.execPath, [programOf('biome'), 'check', root])];

@@ -1,4 +1,4 @@
-// What the scripts share. Plain JavaScript: a fresh clone has no build yet.
+// Shared by the scripts. Plain JavaScript, as a fresh clone has no build yet.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,20 +8,21 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 /** The project's folder, wherever it was cloned or unzipped. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Whether the module with this `import.meta.url` was started by itself, not imported. */
+/** Whether the module with this `import.meta.url` is the program, not imported by one. */
 export function isMain(moduleUrl) {
   return process.argv[1] !== undefined && pathToFileURL(process.argv[1]).href === moduleUrl;
 }
 
-/** Prints why on standard error and ends the process with that code. */
+/** Prints a reason on standard error and exits. */
 export function fail(why, code = 1) {
   console.error(why);
   process.exit(code);
 }
 
 /**
- * Runs a program in the project's folder with its output shown, and gives its exit code. A program
- * that a signal ended, or that can't be started, counts as 1.
+ * Runs a program in the project's folder and shows its output.
+ *
+ * @returns its exit code; 1 if a signal ended it or if it could not be started
  */
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', ...options });
@@ -29,7 +30,7 @@ export function run(command, args, options = {}) {
   return result.status ?? 1;
 }
 
-/** Like `run`, but a failure ends this process with the same code. */
+/** Like `run`, but exits with the same code on failure. */
 export function mustRun(command, args, options = {}) {
   const code = run(command, args, options);
   if (code !== 0) process.exit(code);
@@ -52,13 +53,13 @@ function removeStaleOutputs() {
   }
 }
 
-/** The path of a package's program, to be run by the Node that runs this script. */
+/** The path of a package's program, as a script for node. */
 export function programOf(name) {
   const programs = { tsc: 'typescript/bin/tsc', biome: '@biomejs/biome/bin/biome' };
   return join(root, 'node_modules', ...programs[name].split('/'));
 }
 
-/** Every file below a folder as sorted paths relative to the project, with `/` on every system. */
+/** Lists every file below a folder: sorted paths relative to the project, with `/` on every system. */
 export function listFiles(folder) {
   const absolute = join(root, folder);
   if (!existsSync(absolute)) return [];
@@ -69,7 +70,7 @@ export function listFiles(folder) {
     .sort();
 }
 
-/** One SHA-256 over names and contents of files given relative to the project. */
+/** Hashes names and contents of files, given by paths relative to the project (SHA-256). */
 export function hashFiles(paths) {
   const hash = createHash('sha256');
   for (const path of paths) {
@@ -79,7 +80,7 @@ export function hashFiles(paths) {
   return hash.digest('hex');
 }
 
-/** Installs the development packages, but only where `node_modules` is not what the lock says. */
+/** Installs the development packages unless `node_modules` already matches package-lock.json. */
 export function installPackages() {
   if (isInstalled()) return;
   console.log('Installing the development packages (npm ci) …');
@@ -88,7 +89,7 @@ export function installPackages() {
   else mustRun('npm', ['ci'], { shell: process.platform === 'win32' });
 }
 
-/** Whether `node_modules` holds the versions of package-lock.json, as npm's own note there says. */
+/** Whether `node_modules` has the versions of package-lock.json, by the list that npm keeps there. */
 export function isInstalled() {
   const wanted = readPackages('package-lock.json');
   const present = readPackages('node_modules/.package-lock.json');
@@ -96,7 +97,7 @@ export function isInstalled() {
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === '') continue;
     const there = present[path];
-    // Optional packages are for other systems; npm leaves those out.
+    // npm leaves out optional packages for other systems.
     if (!there && !entry.optional) return false;
     if (there && there.version !== entry.version) return false;
     if (there && !existsSync(join(root, path))) return false;
@@ -110,7 +111,7 @@ function readPackages(path) {
   return JSON.parse(readFileSync(absolute, 'utf8')).packages;
 }
 
-/** Removes a folder or file of the project, if it is there. */
+/** Removes a folder or file of the project, if it exists. */
 export function remove(path) {
   rmSync(join(root, path), { recursive: true, force: true });
 }

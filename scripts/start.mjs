@@ -1,16 +1,16 @@
-// npm start: builds where that is needed, then serves in this very process, so that signals and the
-// exit code are the server's own.
+// npm start: builds if needed, then serves in this same process, so that signals and the exit code
+// are the server's own.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from './build.mjs';
 import { root } from './lib.mjs';
 
-// A Ctrl+C in a terminal reaches npm and this process, and npm hands its own on: two signals for
-// one key. The server takes a second signal as "exit at once", so the echo must not reach it.
+// Ctrl+C in a terminal signals npm and this process, and npm passes its signal on: two signals for
+// one key. The server exits at once on a second signal, so the second one is dropped.
 const echoMs = 300;
 const parentCheckMs = 500;
 
-/** Drops a SIGINT or SIGTERM that follows another within a moment. */
+/** Drops a SIGINT or SIGTERM that follows another within 0.3 s. */
 function dropEchoedSignals() {
   const emit = process.emit;
   let lastMs = Number.NEGATIVE_INFINITY;
@@ -24,8 +24,8 @@ function dropEchoedSignals() {
   };
 }
 
-/** A SIGTERM to npm ends npm and its shell only: going when they go, nobody serves on unseen. */
-function goWithParent() {
+/** SIGTERM to npm ends only npm and its shell. Ends this process too, so that no server is left behind. */
+function endWithParent() {
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
@@ -38,7 +38,7 @@ function goWithParent() {
 build();
 if (process.env.npm_lifecycle_event) {
   dropEchoedSignals();
-  goWithParent();
+  endWithParent();
 }
 const server = join(root, 'dist', 'server.js');
 process.argv[1] = server;

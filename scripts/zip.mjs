@@ -1,16 +1,16 @@
-// npm run zip: chat.zip, one folder chat/ that serves wherever it is unzipped. The same commit gives
-// the same bytes: sorted names, one fixed time, a compressor written in JavaScript.
+// npm run zip: makes chat.zip, whose one folder chat/ serves wherever it is unzipped. The same commit
+// gives the same bytes: sorted names, one fixed time, a compressor written in JavaScript.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { fail, installPackages, isMain, listFiles, root } from './lib.mjs';
 
-// DOS times have no zone: the same wall clock everywhere is the same bytes everywhere.
+// DOS times have no zone, so the same wall clock gives the same bytes everywhere.
 const packedAt = new Date(1980, 0, 2, 12, 0, 0);
 const plainFile = 0o100644 * 65_536;
 
-// What an operator needs; tests and benchmarks stay in the repository.
+// What an operator needs. Tests and benchmarks stay in the repository.
 const wanted = [
   /^(server\.ts|package\.json|package-lock\.json|tsconfig\.json|\.npmrc)$/,
   /^(README|CHANGELOG)\.md$|^LICENSE$/,
@@ -20,7 +20,11 @@ const wanted = [
   /^scripts\/(start|build|lib)\.mjs$/,
 ];
 
-/** Writes the archive to a path and gives its size in bytes. */
+/**
+ * Writes the archive.
+ *
+ * @returns its size in bytes
+ */
 export async function zip(target = join(root, 'chat.zip')) {
   installPackages();
   build();

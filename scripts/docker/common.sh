@@ -1,4 +1,4 @@
-# What the scripts of this folder share: where things are kept, and Debian roots to make images from.
+# Shared by the scripts of this folder: the cache folder, and Debian roots to make images from.
 # Sourced by bash, not run.
 
 set -euo pipefail
@@ -11,7 +11,7 @@ mkdir -p "$cache" "$run"
 say() { printf '[docker] %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
-# Installs the Debian packages among the arguments that are missing; says nothing when there are none.
+# Installs the Debian packages among the arguments that are missing.
 need_packages() {
   local missing=() name
   for name; do
@@ -25,7 +25,7 @@ need_packages() {
     >"$log" 2>&1 || { tail -n 20 "$log" >&2; die "apt-get failed, see $log"; }
 }
 
-# The address of the Debian mirror that this machine installs from: read from apt, written nowhere here.
+# Prints the address of the Debian mirror that this machine installs from, as apt knows it.
 debian_mirror() {
   local codename=$1 found
   list_mirrors() {
@@ -38,7 +38,7 @@ debian_mirror() {
   echo "$found"
 }
 
-# Runs a command inside a root; $1 the root. Names are looked up as this machine does.
+# Runs a command inside a root ($1). It resolves names as this machine does.
 in_root() {
   local root=$1
   shift
@@ -47,7 +47,7 @@ in_root() {
     chroot "$root" "$@"
 }
 
-# Prints the folder of a minimal Debian of this machine's own release, made once.
+# Prints the folder of a minimal Debian of this machine's release; makes it the first time.
 base_root() {
   local root=$cache/roots/base codename
   if [ ! -e "$root.done" ]; then

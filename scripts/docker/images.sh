@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes the base images that the Dockerfile and the Compose files name available:  images.sh [node] [nginx] [mysql]
+# Provides the base images that the Dockerfile and the Compose files name:  images.sh [node] [nginx] [mysql]
 #
-# The real image wherever it is at hand: already pulled, or to be had from its registry. Where it is not, a local one
-# under the same name, made of Debian's and npm's packages and labelled `chat.stand-in`, so that the very same
-# Dockerfile and Compose files are built and run. Run it through with-engine.sh. A second run takes seconds.
+# Takes the real image if it was pulled or if its registry answers. Otherwise makes a local stand-in under the same name
+# from Debian's and npm's packages, labelled `chat.stand-in`, so that the same Dockerfile and Compose files are built and
+# run. Run it through with-engine.sh. A second run takes seconds.
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 declare -A tags=([node]=node:26-slim [nginx]=nginx:1.30 [mysql]=mysql:9.7)
 
-# A fresh copy of a root to make an image of; $1 the root's name, $2 the image's.
+# Copies a root ($1: base or sid) for the image $2, and prints the copy's folder.
 copy_root() {
   local copy=$cache/roots/image-$2
   rm -rf "$copy"
@@ -25,7 +25,7 @@ install_in() {
     >"$run/install.log" 2>&1 || { tail -n 20 "$run/install.log" >&2; die "could not install $*"; }
 }
 
-# Makes the image $1 of the root $2; what follows are Dockerfile instructions for its settings.
+# Makes the image $1 from the root $2; the other arguments are Dockerfile instructions for its settings.
 import_root() {
   local tag=$1 root=$2 changes=() instruction
   shift 2
@@ -62,7 +62,7 @@ make_node() {
   cp -a "$(npm root -g)/npm" "$root/usr/local/lib/node_modules/npm"
   ln -sf ../lib/node_modules/npm/bin/npm-cli.js "$root/usr/local/bin/npm"
   ln -sf ../lib/node_modules/npm/bin/npx-cli.js "$root/usr/local/bin/npx"
-  # A machine behind a certificate of its own has to trust it inside a build as well, or `npm ci` fails there.
+  # If this machine needs a certificate of its own, a build needs it too, or `npm ci` fails in it.
   if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
     certificates=/usr/local/share/machine-certificates.pem
     cp -L "$NODE_EXTRA_CA_CERTS" "$root$certificates"

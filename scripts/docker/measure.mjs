@@ -1,8 +1,8 @@
-// What the topology of compose.yaml carries on this machine: memory, live delivery and reads, with one replica and
-// with three. Run it with an engine at hand:
+// Measures what the topology of compose.yaml carries on this machine: memory, live delivery and reads, with one replica
+// and with three:
 //   bash scripts/docker/with-engine.sh node scripts/docker/measure.mjs [readers]
-// Everything goes to 127.0.0.1, is bounded in number and time, and is taken down again. The load generator, nginx and
-// the replicas share the machine, so the figures are those of the whole, not of a replica alone.
+// All load goes to 127.0.0.1, is bounded in number and time, and everything is removed at the end. The load generator,
+// nginx and the replicas share the machine, so the figures are those of the whole, not of a replica alone.
 import { execFileSync } from 'node:child_process';
 import { Agent, request } from 'node:http';
 import { createServer } from 'node:net';
@@ -106,7 +106,7 @@ async function deliver(readers, messageCount) {
   return delays.sort((a, b) => a - b);
 }
 
-/** Repeats a request on so many connections for 5 s, and gives how many a second and what each cost. */
+/** Repeats a request on 32 connections for 5 s. @returns the rate and the CPU time of each */
 async function repeat(make) {
   const connectionCount = 32;
   const agent = new Agent({ keepAlive: true, maxSockets: connectionCount });
@@ -131,7 +131,7 @@ function post() {
   return { method: 'POST', headers, body };
 }
 
-/** Begins to count CPU time; the result, given a count, says what each of so many things cost. */
+/** Begins to count CPU time. @returns a function that divides it among a number of events */
 function startMeter() {
   const before = [sum('process_cpu_seconds_total'), readNginxCpu()];
   return (count) => {

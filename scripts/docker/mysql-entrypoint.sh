@@ -4,19 +4,19 @@
 # MYSQL_RANDOM_ROOT_PASSWORD ask for, as the official image does, and then becomes the server.
 set -euo pipefail
 
-# The value of the variable $1, or what the file named by $1_FILE holds.
+# Prints the value of the variable $1, or the content of the file that $1_FILE names.
 setting() {
   local file_variable=$1_FILE
   if [ -n "${!file_variable:-}" ]; then cat "${!file_variable}"; else printf '%s' "${!1:-}"; fi
 }
 
-# A text as an SQL string.
+# Prints a text as an SQL string.
 quoted() {
   local text=${1//\\/\\\\}
   printf "'%s'" "${text//\'/\'\'}"
 }
 
-# The statements for an empty data folder, one a line, as mysqld --init-file reads them.
+# Prints the statements for an empty data folder, one a line, as mysqld --init-file reads them.
 first_statements() {
   local root_password user password database
   root_password=$(setting MYSQL_ROOT_PASSWORD)
@@ -48,7 +48,7 @@ rm -f "$first"
 if [ ! -d "$data/mysql" ]; then
   statements=$(first_statements)
   mysqld "${settings[@]}" "$@" --initialize-insecure
-  # The file is read once, at the first start, and lies in memory or in the container, never in the data folder.
+  # The server reads the file at the first start only. It is in memory or in the container, never in the data folder.
   (umask 077 && printf '%s\n' "$statements" >"$first" && chown mysql:mysql "$first")
   settings+=(--init-file="$first")
 fi

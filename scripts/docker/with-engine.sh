@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs a command with a Docker engine and Compose v2 at hand:  with-engine.sh COMMAND [ARGUMENT…]
+# Runs a command that needs a Docker engine and Compose v2:  with-engine.sh COMMAND [ARGUMENT…]
 #
-# Where `docker info` and `docker compose` already answer, they are used as they are. Otherwise (Debian, root) the
-# engine comes from the machine's own packages and Compose and Buildx from Debian's sid; the engine listens on a
-# socket of its own, keeps its data in the cache folder, and is stopped by its process id with the last command that
-# uses it. Several of these may run at once. The command finds the engine through DOCKER_HOST and DOCKER_CONFIG.
+# Uses `docker` and `docker compose` as they are if they answer. Otherwise (Debian, root) it installs the engine from
+# the machine's own packages, and Compose and Buildx from Debian's sid. That engine listens on a socket of its own and
+# keeps its data in the cache folder; the last command that uses it stops it by its process id. Several of these may run
+# at once. The command finds the engine through DOCKER_HOST and DOCKER_CONFIG.
 
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ $# -gt 0 ] || die 'usage: with-engine.sh COMMAND [ARGUMENT…]'
 
-# A developer's own engine comes first.
+# Prefer a developer's own engine.
 if [ -z "${CHAT_CI_OWN_ENGINE:-}" ] && docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   exec "$@"
 fi
@@ -22,7 +22,7 @@ export DOCKER_CONFIG=$cache/config
 export DOCKER_HOST=unix://$run/docker.sock
 pidfile=$run/dockerd.pid
 
-# Compose and Buildx: two Go programs that need nothing of sid but themselves.
+# Compose and Buildx are two Go programs, so nothing else of sid is needed.
 fetch_plugins() {
   local plugins=$DOCKER_CONFIG/cli-plugins root work
   [ -x "$plugins/docker-compose" ] && [ -x "$plugins/docker-buildx" ] && return
@@ -43,13 +43,13 @@ engine_answers() { docker info >/dev/null 2>&1; }
 
 start_engine() {
   engine_answers && return
-  # dockerd writes firewall rules and never takes them back: what was there before is kept for stop_engine.
+  # dockerd writes firewall rules and never removes them: stop_engine restores what is saved here.
   iptables-save >"$run/iptables.before"
   cat /proc/sys/net/ipv4/ip_forward >"$run/ip_forward.before"
   ip -o link show docker0 >/dev/null 2>&1 && touch "$run/docker0.before" || rm -f "$run/docker0.before"
   rm -f "$pidfile" "$run/docker.sock"
   say "starting dockerd (log: $run/dockerd.log)"
-  # Not to inherit the lock (9), nor to be a part of this command's process group: Ctrl-C is for the command.
+  # It must not inherit the lock (9), nor belong to this process group: Ctrl-C is for the command only.
   setsid dockerd --host "$DOCKER_HOST" --data-root "$cache/docker" --exec-root "$run/exec" --pidfile "$pidfile" \
     </dev/null >"$run/dockerd.log" 2>&1 9>&- &
   local started=$! _
@@ -71,10 +71,10 @@ stop_engine() {
     [ -e "/proc/$pid" ] || break
     sleep 0.2
   done
-  # Another engine on this machine still needs what it wrote.
+  # Another engine on this machine still needs the rules.
   if pgrep -x dockerd >/dev/null; then return 0; fi
   [ -e "$run/docker0.before" ] || ip link delete docker0 2>/dev/null || true
-  # A table that did not exist before is not in what was kept: emptied first.
+  # The saved rules lack tables that did not exist before, so empty this one first.
   iptables-restore <<'RULES'
 *nat
 :PREROUTING ACCEPT [0:0]
@@ -93,7 +93,7 @@ RULES
   say 'dockerd stopped'
 }
 
-# Everyone who uses the engine holds this lock shared; who can have it alone is the last, and stops the engine.
+# Each user of the engine holds this lock shared. The one that gets it exclusively is the last, and stops the engine.
 exec 9>"$run/users.lock"
 leave() {
   local code=$?
@@ -114,7 +114,7 @@ start_engine
 flock --unlock 8
 exec 8>&-
 
-# In the background and waited for, so that a signal to this script is acted on at once, and reaches the command.
+# Run in the background and waited for, so that this script forwards a signal at once.
 "$@" 9>&- &
 child=$!
 forward() { kill -s "$1" "$child" 2>/dev/null || true; wait "$child" 2>/dev/null || true; exit "$2"; }
