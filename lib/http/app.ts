@@ -61,7 +61,9 @@ export function createApp(parts: AppParts): Handler {
     batch.add(async (snapshots) => {
       const target = findTarget(request.url ?? '');
       try {
-        await answer(parts, target, response, snapshots);
+        if (check(parts, target, response)) {
+          await ROUTES[target.route](parts, target, response, snapshots);
+        }
       } catch (error) {
         answerError(parts, response, error);
       }
@@ -75,30 +77,36 @@ export function createApp(parts: AppParts): Handler {
   };
 }
 
-async function answer(
-  parts: AppParts,
+/**
+ * Checks what all routes have in common, and answers a request that does not pass.
+ *
+ * @returns whether it passes
+ */
+function check(
+  { reply }: AppParts,
   target: Target | undefined,
   response: ServerResponse,
-  snapshots: SharedSnapshots,
-): Promise<void> {
-  const { reply } = parts;
+): target is Target {
   const { req: request } = response;
   const { method = '' } = request;
   const fault = findFault(request);
-  if (fault !== undefined) return reply.text(response, ...fault);
+  if (fault !== undefined) {
+    reply.text(response, ...fault);
+    return false;
+  }
   if (target === undefined) {
-    return reply.text(response, 404, 'there is no such page; rooms are at /<room>');
+    reply.text(response, 404, 'there is no such page; rooms are at /<room>');
+    return false;
   }
   const methods = METHODS[target.route];
-  if (methods !== undefined) {
+  if (methods !== undefined && (method === 'OPTIONS' || !methods.includes(method))) {
     const allow = methods.join(', ');
-    if (method === 'OPTIONS') return reply.send(response, 204, ['Allow', allow]);
-    if (!methods.includes(method)) {
-      return reply.text(response, 405, `this page takes ${allow}`, ['Allow', allow]);
-    }
+    if (method === 'OPTIONS') reply.send(response, 204, ['Allow', allow]);
+    else reply.text(response, 405, `this page takes ${allow}`, ['Allow', allow]);
+    return false;
   }
-  if (target.fault !== undefined) return reply.text(response, 400, target.fault);
-  return ROUTES[target.route](parts, target, response, snapshots);
+  if (target.fault !== undefined) reply.text(response, 400, target.fault);
+  return target.fault === undefined;
 }
 
 /** Finds what is wrong with a request wherever it goes; returns the status and the line for it. */

@@ -2,16 +2,22 @@
 import { BoundedMap } from '../bounded-map.ts';
 import { DEFAULT_ROOM, decodeSegment, findRoomFault } from '../room/name.ts';
 
+const READ: readonly string[] = ['GET', 'HEAD', 'OPTIONS'];
+
+/** The methods that each route takes, as `Allow` names them; `undefined` stands for all. */
+export const METHODS = {
+  page: READ,
+  room: ['GET', 'HEAD', 'POST', 'OPTIONS'] as readonly string[],
+  'page-redirect': READ,
+  'room-redirect': undefined,
+  asset: READ,
+  healthy: READ,
+  ready: READ,
+  metrics: READ,
+} as const;
+
 /** The routes by name; also the `route` label of the metrics. */
-export type RouteName =
-  | 'page'
-  | 'room'
-  | 'page-redirect'
-  | 'room-redirect'
-  | 'asset'
-  | 'healthy'
-  | 'ready'
-  | 'metrics';
+export type RouteName = keyof typeof METHODS;
 
 /** Where a request goes. */
 export interface Target {
@@ -22,20 +28,6 @@ export interface Target {
   readonly fault?: string | undefined;
   readonly query: string;
 }
-
-const READ = ['GET', 'HEAD', 'OPTIONS'] as const;
-
-/** The methods that each route takes, as `Allow` names them; `undefined` stands for all. */
-export const METHODS: Readonly<Record<RouteName, readonly string[] | undefined>> = {
-  page: READ,
-  room: ['GET', 'HEAD', 'POST', 'OPTIONS'],
-  'page-redirect': READ,
-  'room-redirect': undefined,
-  asset: READ,
-  healthy: READ,
-  ready: READ,
-  metrics: READ,
-};
 
 type Match = Omit<Target, 'query'>;
 

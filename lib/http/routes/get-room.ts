@@ -39,20 +39,20 @@ export async function getRoom(
   }
   const snapshot = await snapshots.snapshot(room);
   const verdict = evaluate(headers, snapshot.etag);
-  if (verdict === 'proceed') return sendText(parts, snapshot, response);
   const fields = toCacheFields(snapshot.etag);
-  if (verdict === 'not-modified') return reply.send(response, 304, fields);
-  reply.text(response, 412, 'the room has changed; read it again', fields);
+  if (verdict === 'proceed') await sendText(parts, snapshot, response, fields);
+  else if (verdict === 'not-modified') reply.send(response, 304, fields);
+  else reply.text(response, 412, 'the room has changed; read it again', fields);
 }
 
 async function sendText(
   { reply, timeZone }: RoomParts,
   snapshot: Snapshot,
   response: ServerResponse,
+  fields: string[],
 ): Promise<void> {
   const { sizeBytes } = snapshot;
   const range = findRange(snapshot, response);
-  const fields = toCacheFields(snapshot.etag);
   const cursor = formatCursor(snapshot.epoch, snapshot.completeBytes);
   fields.push('Accept-Ranges', 'bytes', 'Chat-Cursor', cursor, 'Chat-Time-Zone', timeZone);
   if (range === 'unsatisfiable') {
