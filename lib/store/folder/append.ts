@@ -16,10 +16,10 @@ import { ServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { formatCursor } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
+import { LF } from '../../room/text.ts';
 import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
-import { endsWithLf, findBatch, readEpoch } from './room-file.ts';
-import { isSameState } from './snapshot-cache.ts';
+import { endsWithLf, findBatch, isSameState, readEpoch } from './room-file.ts';
 
 /** How often a batch is written again because the file was replaced during the append. */
 const MAX_REWRITES = 3;
@@ -46,7 +46,7 @@ export interface AppendOptions {
 interface Placed {
   readonly start: number;
   readonly epoch: string;
-  /** The file's state if nobody else has touched it since it was opened. */
+  /** The file's state if nobody else has touched it since it was opened, and it ends with LF. */
   readonly state: Stat | undefined;
 }
 
@@ -68,9 +68,10 @@ export async function appendEntries(
     const time = formatTime(Date.now());
     const lines = entries.map((entry) => formatLine(time, entry));
     let gap = '';
-    const placed = await appendToFile(file, lock, options, (room) => {
+    const placed = await appendToFile(file, lock, options, ({ fd, state, epoch }) => {
       // What a person or a crash left without a line feed stays a line of its own.
-      gap = hasLineEnd(room, options.disk) ? '' : '\n';
+      const isComplete = epoch !== undefined || endsWithLf(fd, state.size, options.disk);
+      gap = isComplete ? '' : '\n';
       return Buffer.from(gap + lines.join(''), 'utf8');
     });
     if (placed !== undefined) return toReceipts(placed.epoch, placed.start + gap.length, lines);
@@ -134,7 +135,7 @@ async function writeAndCheck(
   if (!lock.isHeld()) throw new ServiceError('unavailable', 'the lock was lost; try again');
   const writtenBytes = disk.writeSync(fd, bytes);
   try {
-    if (writtenBytes < bytes.length) throw toShortWriteError();
+    if (writtenBytes < bytes.length) throw toNoSpaceError();
     const written = disk.fstatSync(fd);
     if (options.isDurable) await syncFile(fd, state.size === 0, options);
     // The bytes are on disk now, and perhaps out of reach of a truncation: don't give up at once.
@@ -144,16 +145,12 @@ async function writeAndCheck(
       written.size === state.size + bytes.length && isSameState(written, found.state);
     const known = isUntouched ? room.epoch : undefined;
     const epoch = known ?? (await retry(() => readEpoch(fd, disk)));
-    return { start: found.start, epoch, state: isUntouched ? written : undefined };
+    const isKeepable = isUntouched && bytes.at(-1) === LF;
+    return { start: found.start, epoch, state: isKeepable ? written : undefined };
   } catch (error) {
     await truncate(fd, state.size, writtenBytes, lock, options);
     throw error;
   }
-}
-
-/** The open files know it of a room that nobody else touched since the last batch. */
-function hasLineEnd({ fd, state, epoch }: OpenFile, disk: Disk): boolean {
-  return epoch !== undefined || endsWithLf(fd, state.size, disk);
 }
 
 async function syncFile(fd: number, isNew: boolean, options: AppendOptions): Promise<void> {
@@ -205,6 +202,6 @@ function toReceipts(epoch: string, start: number, lines: readonly string[]): Rec
   });
 }
 
-function toShortWriteError(): Error {
+function toNoSpaceError(): Error {
   return Object.assign(new Error('the write was cut short: no space left'), { code: 'ENOSPC' });
 }

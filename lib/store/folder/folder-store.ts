@@ -29,9 +29,6 @@ import { RoomsFolder } from './rooms-folder.ts';
 import { Snapshots } from './snapshot.ts';
 import { watchFolder } from './watch.ts';
 
-/** How many rooms are remembered whose file was already reported. */
-const MAX_REPORTED = 10_000;
-
 /** What a folder store is made of. */
 export interface FolderStoreOptions {
   /** The rooms' folder, an absolute path. */
@@ -60,7 +57,7 @@ export class FolderStore implements Store, Archive {
   readonly #reads: Outage;
   readonly #writes: Outage;
   /** Rooms whose own file is at fault, as far as the log has it. */
-  readonly #reported = new BoundedMap<string, true>({ maxEntries: MAX_REPORTED });
+  readonly #reported = new BoundedMap<string, true>({ maxEntries: 10_000 });
   /** The rooms that this process is writing to. */
   readonly #writing = new Set<string>();
   readonly #watchers = new Set<(room: string) => void>();
@@ -138,9 +135,8 @@ export class FolderStore implements Store, Archive {
     for (const name of this.#disk.readdirSync(this.#folder.path).sort()) {
       const room = fromRoomFile(name);
       if (room === undefined) continue;
-      const stat = this.#disk.statSync(toRoomFile(this.#folder.path, room), {
-        throwIfNoEntry: false,
-      });
+      const file = toRoomFile(this.#folder.path, room);
+      const stat = this.#disk.statSync(file, { throwIfNoEntry: false });
       if (stat?.isFile()) rooms.push({ room, sizeBytes: stat.size });
     }
     return rooms;
@@ -183,7 +179,8 @@ export class FolderStore implements Store, Archive {
         for (const onChange of this.#watchers) onChange(room);
       }
     } catch (error) {
-      throw this.#refuseWrite(error, room);
+      this.#readiness.noteFailure();
+      throw this.#refuse(error, this.#writes, room);
     }
   }
 
@@ -203,7 +200,7 @@ export class FolderStore implements Store, Archive {
       await this.#folder.probe();
       this.#writes.noteSuccess();
     } catch (error) {
-      throw this.#refuseWrite(error);
+      throw this.#refuse(error, this.#writes);
     }
   }
 
@@ -224,7 +221,6 @@ export class FolderStore implements Store, Archive {
     this.#log.warn('breaking a stale lock', { file: name });
     if (!this.#append.isDurable) return;
     const room = fromFileStem(name);
-    // A person made this lock: no room has it.
     if (room === undefined) return;
     await this.#folder.syncOwnName();
     await makeWritesDurable(toRoomFile(this.#folder.path, room), committedBytes, this.#disk);
@@ -239,12 +235,6 @@ export class FolderStore implements Store, Archive {
     } catch (error) {
       this.#log.warn("a room's stale lock can't be broken", { room, error });
     }
-  }
-
-  #refuseWrite(error: unknown, room?: string): unknown {
-    const refusal = this.#refuse(error, this.#writes, room);
-    this.#readiness.noteFailure();
-    return refusal;
   }
 
   /** Makes a refusal of the system's error, counts it and logs it. A bug stays what it is. */

@@ -11,8 +11,7 @@
  */
 import { type Disk, isLocal, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
-import { type Opened, openToAppend } from './room-file.ts';
-import { isSameState } from './snapshot-cache.ts';
+import { isSameState, type Opened, openToAppend } from './room-file.ts';
 
 /** How many files are kept open. */
 export const MAX_KEPT_FILES = 64;

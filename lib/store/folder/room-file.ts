@@ -26,6 +26,8 @@ const CHUNK_BYTES = 384 << 10;
 /** Without O_NONBLOCK, opening a named pipe would block the event loop. */
 const READ_FLAGS = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
 
+const NO_THROW = { throwIfNoEntry: false } as const;
+
 /** @returns the path of a room's file */
 export function toRoomFile(folder: string, room: string): string {
   return `${folder}${path.sep}${toFileStem(room)}${ROOM_SUFFIX}`;
@@ -40,6 +42,19 @@ export function fromRoomFile(name: string): string | undefined {
   return fromFileStem(name.slice(0, -ROOM_SUFFIX.length));
 }
 
+/** What tells one state of a file from another. */
+export type FileState = Pick<Stat, 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>;
+
+/** @returns whether nobody has touched a file between two moments */
+export function isSameState(one: FileState, other: FileState): boolean {
+  return (
+    one.size === other.size &&
+    one.mtimeMs === other.mtimeMs &&
+    one.ctimeMs === other.ctimeMs &&
+    one.ino === other.ino
+  );
+}
+
 /** An open file, and its state when it was opened. */
 export interface Opened {
   readonly fd: number;
@@ -50,7 +65,7 @@ export interface Opened {
  * Opens a room's file to read it.
  *
  * @returns `undefined` if there is no such file
- * @throws ServiceError `unavailable` if it is no plain file, or may not be read; the system's error
+ * @throws ServiceError `unavailable` if it is no plain file or may not be read; the system's error
  */
 export function openToRead(file: string, disk: Disk = realDisk): Opened | undefined {
   try {
@@ -64,46 +79,36 @@ export function openToRead(file: string, disk: Disk = realDisk): Opened | undefi
 /**
  * Opens a room's file to append to it and to read it; makes it if it does not exist.
  *
- * @throws ServiceError `unavailable` if it is no plain file, or may not be written; the system's error
+ * @throws ServiceError `unavailable` if it is no plain file or may not be written; the system's error
  */
-export function openToAppend(file: string, disk: Disk = realDisk): Opened {
+export function openToAppend(file: string, disk: Disk): Opened {
   return openPlain(file, 'a+', 'write', disk);
 }
 
-function openPlain(
-  file: string,
-  flags: string | number,
-  verb: 'read' | 'write',
-  disk: Disk,
-): Opened {
-  let fd: number;
+function openPlain(file: string, flags: string | number, verb: string, disk: Disk): Opened {
+  let fd: number | undefined;
   try {
     fd = disk.openSync(file, flags, 0o644);
+    const state = disk.fstatSync(fd);
+    if (!state.isFile()) throw Object.assign(new Error('no plain file'), { code: 'EISDIR' });
+    return { fd, state };
   } catch (error) {
+    if (fd !== undefined) tryClose(fd, disk);
     throw toOpenError(error, file, verb, disk);
   }
-  try {
-    const state = disk.fstatSync(fd);
-    if (state.isFile()) return { fd, state };
-    throw toNotPlainError();
-  } catch (error) {
-    tryClose(fd, disk);
-    throw error;
-  }
 }
 
+/** Makes an error that is this room's alone a refusal with its reason. */
 function toOpenError(error: unknown, file: string, verb: string, disk: Disk): unknown {
   const errno = toErrno(error);
-  if (errno === 'EISDIR') return toNotPlainError(error);
+  if (errno === 'EISDIR') {
+    return new ServiceError('unavailable', "the room's file is no plain file", error);
+  }
   if (errno !== 'EACCES' && errno !== 'EPERM') return error;
   // A file that does not exist could not be made, so the folder is at fault and not this room.
-  if (disk.statSync(file, { throwIfNoEntry: false }) === undefined) return error;
+  if (disk.statSync(file, NO_THROW) === undefined) return error;
   const message = `the service has no right to ${verb} this room's file; its owner can grant it`;
   return new ServiceError('unavailable', message, error);
-}
-
-function toNotPlainError(cause?: unknown): ServiceError {
-  return new ServiceError('unavailable', "the room's file is no plain file", cause);
 }
 
 /** @returns whether a file of this size is empty or ends with a line feed */
@@ -222,7 +227,7 @@ export function findBatch(
   bytes: Buffer,
   disk: Disk,
 ): Found | undefined {
-  const state = disk.statSync(file, { throwIfNoEntry: false });
+  const state = disk.statSync(file, NO_THROW);
   if (state?.ino !== before.ino || state.dev !== before.dev) return undefined;
   if (state.size === before.size + bytes.length) return { start: before.size, state };
   const from = Math.max(0, state.size - SEARCH_BYTES);

@@ -16,15 +16,15 @@ import { toFileStem } from '../../room/name.ts';
 import { LF } from '../../room/text.ts';
 import type { Snapshot } from '../store.ts';
 import {
+  type FileState,
   findLastLineEnd,
-  type Opened,
+  isSameState,
   openToRead,
   readAt,
   readChunks,
   readEpoch,
   toRoomFile,
 } from './room-file.ts';
-import { isSameState, SnapshotCache, type State } from './snapshot-cache.ts';
 
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
@@ -32,11 +32,11 @@ export const MAX_TEXT_BYTES = 256 << 10;
 /** How much is kept of the end of a larger one, in bytes: what new readers and live readers read. */
 export const TAIL_BYTES = 64 << 10;
 
+/** How much is kept in memory of all rooms. */
+const CACHE_BOUNDS = { maxEntries: 4096, maxWeight: 16 << 20 };
+
 /** After how long the same lock is suspected to be stale. */
 const SUSPECT_MS = 500;
-
-/** How many locks are watched for that. */
-const MAX_SUSPECTS = 10_000;
 
 /** How often a snapshot is begun again because the file changed meanwhile. */
 const MAX_TRIES = 8;
@@ -53,15 +53,24 @@ const EMPTY: Snapshot = {
   async *read() {},
 };
 
+/** The snapshot of a settled room, valid for one state of its file. */
+interface Cached {
+  readonly state: FileState;
+  readonly snapshot: Snapshot;
+}
+
 /** The snapshots of one folder's rooms. */
 export class Snapshots {
   readonly #folder: string;
   readonly #locks: LockFolder;
   readonly #onSuspect: (room: string) => void;
   readonly #disk: Disk;
-  readonly #cache = new SnapshotCache();
+  readonly #cache = new BoundedMap<string, Cached>({
+    ...CACHE_BOUNDS,
+    weigh: ({ snapshot }) => snapshot.tail.length,
+  });
   readonly #suspects = new BoundedMap<string, { identity: string; sinceMs: number }>({
-    maxEntries: MAX_SUSPECTS,
+    maxEntries: 10_000,
   });
 
   /**
@@ -88,11 +97,11 @@ export class Snapshots {
   etag(room: string): string {
     const state = this.#disk.statSync(toRoomFile(this.#folder, room), NO_THROW);
     if (state === undefined) return EMPTY.etag;
-    const cached = this.#cache.get(room, state);
+    const cached = this.#getCached(room, state);
     if (cached !== undefined) return cached.etag;
     const committedBytes = this.#readCommitted(room, state);
     if (committedBytes === undefined) return toEtag(state);
-    const committed = this.#cache.getCommitted(room, state, committedBytes);
+    const committed = this.#getCommitted(room, state, committedBytes);
     return committed?.etag ?? toEtag(state, committedBytes);
   }
 
@@ -106,7 +115,7 @@ export class Snapshots {
     for (let tries = 1; ; tries += 1) {
       const state = this.#disk.statSync(file, NO_THROW);
       if (state === undefined) return EMPTY;
-      const cached = this.#cache.get(room, state);
+      const cached = this.#getCached(room, state);
       if (cached !== undefined) return cached;
       const snapshot = this.#tryRead(room, file, tries >= MAX_TRIES);
       if (snapshot !== undefined) return snapshot;
@@ -117,42 +126,47 @@ export class Snapshots {
   #tryRead(room: string, file: string, isLastTry: boolean): Snapshot | undefined {
     const opened = openToRead(file, this.#disk);
     if (opened === undefined) return undefined;
-    try {
-      return this.#readOpened(room, opened, file, isLastTry);
-    } finally {
-      tryClose(opened.fd, this.#disk);
-    }
-  }
-
-  #readOpened(
-    room: string,
-    { fd, state }: Opened,
-    file: string,
-    isLastTry: boolean,
-  ): Snapshot | undefined {
+    const { fd, state } = opened;
     const isUnchanged = (): boolean => isSameState(state, this.#disk.fstatSync(fd));
     const read = (committedBytes?: number): Snapshot | undefined =>
       readSnapshot(fd, file, state, committedBytes, this.#disk);
-    const committedBytes = this.#readCommitted(room, state);
-    if (committedBytes !== undefined) {
-      const committed = this.#cache.getCommitted(room, state, committedBytes);
-      if (committed !== undefined) return { ...committed, isSettled: false };
-      // All of it is committed only if nobody wrote between the stat and the reading of the lock.
-      const isSure = committedBytes < state.size || isLastTry || isUnchanged();
-      return isSure ? read(committedBytes) : undefined;
+    try {
+      const committedBytes = this.#readCommitted(room, state);
+      if (committedBytes !== undefined) {
+        const committed = this.#getCommitted(room, state, committedBytes);
+        if (committed !== undefined) return { ...committed, isSettled: false };
+        // All of it is committed only if nobody wrote between the stat and the reading of the lock.
+        const isSure = committedBytes < state.size || isLastTry || isUnchanged();
+        return isSure ? read(committedBytes) : undefined;
+      }
+      const snapshot = read();
+      // A write may have begun before the stat and have ended before the lock was read.
+      if (snapshot !== undefined && isUnchanged()) {
+        this.#cache.set(room, { state, snapshot });
+        return snapshot;
+      }
+      // In a room that never stands still: what was there when nobody held the lock is committed.
+      return isLastTry ? read(state.size) : undefined;
+    } finally {
+      tryClose(fd, this.#disk);
     }
-    const snapshot = read();
-    // A write may have begun before the stat and have ended before the lock was read.
-    if (snapshot !== undefined && isUnchanged()) {
-      this.#cache.set(room, state, snapshot);
-      return snapshot;
-    }
-    // In a room that never stands still: what was there when nobody held the lock is committed.
-    return isLastTry ? read(state.size) : undefined;
+  }
+
+  /** @returns the snapshot of exactly this state of the room's file, if it is kept */
+  #getCached(room: string, state: FileState): Snapshot | undefined {
+    const cached = this.#cache.get(room);
+    return cached && isSameState(cached.state, state) ? cached.snapshot : undefined;
+  }
+
+  /** @returns the snapshot from before the write that goes on now: the same bytes, so the same tag */
+  #getCommitted(room: string, state: FileState, committedBytes: number): Snapshot | undefined {
+    const cached = this.#cache.get(room);
+    if (cached?.state.ino !== state.ino || cached.state.size !== committedBytes) return undefined;
+    return cached.snapshot.completeBytes === committedBytes ? cached.snapshot : undefined;
   }
 
   /** @returns how much of the file is committed, `undefined` if nobody holds the lock */
-  #readCommitted(room: string, state: State): number | undefined {
+  #readCommitted(room: string, state: FileState): number | undefined {
     const lock = this.#locks.read(toFileStem(room));
     if (lock === undefined) {
       this.#suspects.delete(room);
@@ -182,7 +196,7 @@ export class Snapshots {
 function readSnapshot(
   fd: number,
   file: string,
-  state: State,
+  state: FileState,
   committedBytes: number | undefined,
   disk: Disk,
 ): Snapshot | undefined {
@@ -218,7 +232,7 @@ function findEpoch(
   return text === undefined ? readEpoch(fd, disk) : toEpoch(text);
 }
 
-function toEtag(state: State, committedBytes?: number): string {
+function toEtag(state: FileState, committedBytes?: number): string {
   const parts = [state.ino, state.size, state.mtimeMs * 4096, state.ctimeMs * 4096];
   if (committedBytes !== undefined) parts.push(committedBytes);
   return `"${parts.map((part) => part.toString(36)).join('-')}"`;

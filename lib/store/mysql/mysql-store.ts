@@ -23,7 +23,7 @@ import type { Archive } from '../archive.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { Readiness } from '../readiness.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
-import { createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
+import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { Appender } from './append.ts';
 import { loadDriver, type Purpose } from './driver.ts';
 import { Health } from './health.ts';
@@ -136,10 +136,7 @@ export class MysqlStore implements Store, Archive {
     const receipts = await this.#health.run(() => this.#appender.appendEntries(room, entries));
     this.#readiness.noteWrite();
     this.#watches.notify(room);
-    const { batches, messages, bytes } = this.#metrics;
-    batches.observe(receipts.length);
-    messages.add(receipts.length);
-    bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+    countBatch(this.#metrics, receipts);
     return receipts;
   }
 

@@ -349,6 +349,14 @@ suite('a room whose file is still open', () => {
     assert.match(readText(file), /no end\n\[[^\n]+ omri: two\n$/);
   });
 
+  test('gets its gap after bytes without an end', async () => {
+    const file = nameRoom('first\n');
+    await appendOn(file, 'one');
+    assert.ok(await extend(file, fs.statSync(file).size, 'no end', { disk, files }));
+    await appendOn(file, 'two');
+    assert.match(readText(file), /\nno end\n\[[^\n]+ omri: two\n$/);
+  });
+
   test('is opened anew after a batch that failed', async () => {
     const file = nameRoom('first\n');
     await appendOn(file, 'one');
