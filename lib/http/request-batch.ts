@@ -23,7 +23,7 @@ export class SharedSnapshots {
   etag(room: string): Promise<string> {
     let etag = this.#etags.get(room);
     if (etag === undefined) {
-      etag = Promise.resolve(this.#store.etag(room));
+      etag = this.#store.etag(room);
       this.#etags.set(room, etag);
     }
     return etag;
@@ -33,7 +33,7 @@ export class SharedSnapshots {
   snapshot(room: string): Promise<Snapshot> {
     let snapshot = this.#snapshots.get(room);
     if (snapshot === undefined) {
-      snapshot = Promise.resolve(this.#store.snapshot(room));
+      snapshot = this.#store.snapshot(room);
       this.#snapshots.set(room, snapshot);
     }
     return snapshot;
