@@ -1,11 +1,11 @@
-// The contract as clients meet it, held to the built service on each kind of home by the same tests:
+// The contract as clients meet it, held to the built service on each kind of store by the same tests:
 // two replicas, and every answer the same but for who gave it.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type Answer, get, post, read } from '../support/http.ts';
 import { type Server, startServer, waitUntil } from '../support/server.ts';
 import { followRoom, type LiveStream, openLive } from '../support/sse.ts';
-import { listHomeKinds, type StoreKind, type TestStore } from './stores.ts';
+import { listStoreKinds, type StoreKind, type TestStore } from './stores.ts';
 
 const handMade = Buffer.concat([
   Buffer.from('[2018-02-25 14:00:51] omri: hi everybody!\nby hand\r\n'),
@@ -17,21 +17,21 @@ const completeBytes = handMade.lastIndexOf(0x0a) + 1;
 /** What each kind said of the same text: it has to be the same for all of them. */
 const cursors = new Map<string, string>();
 
-for (const kind of listHomeKinds()) {
+for (const kind of listStoreKinds()) {
   suite(`the service on ${kind.name}`, { skip: kind.skip }, () => testService(kind));
 }
 
 function testService(kind: StoreKind): void {
-  let home: TestStore;
+  let testStore: TestStore;
   let one: Server;
   let other: Server;
 
   before(async () => {
     await kind.start();
-    home = await kind.make();
+    testStore = await kind.make();
     [one, other] = [
-      await startServer({ store: home.address }),
-      await startServer({ store: home.address }),
+      await startServer({ store: testStore.address }),
+      await startServer({ store: testStore.address }),
     ];
   });
 
@@ -92,12 +92,12 @@ function testService(kind: StoreKind): void {
   });
 
   test('a text made by hand is served byte for byte, in whole and in parts, with one cursor', async () => {
-    await home.plant('by hand', handMade);
+    await testStore.plant('by hand', handMade);
     const all = await readBoth('by hand');
     assert.ok(all.body.equals(handMade));
     const cursor = String(all.headers['chat-cursor']);
     assert.ok(cursor.endsWith(`-${completeBytes}`), cursor);
-    assert.equal(cursor, cursors.get('by hand') ?? cursor, 'the same on every kind of home');
+    assert.equal(cursor, cursors.get('by hand') ?? cursor, 'the same on every kind of store');
     cursors.set('by hand', cursor);
     for (const [range, from, to] of [
       ['bytes=0-0', 0, 1],
@@ -119,7 +119,7 @@ function testService(kind: StoreKind): void {
     const line = '[2018-02-25 14:00:51] omri: ';
     const lines = Array.from({ length: 12_000 }, (_, n) => `${line}${n} ${'é'.repeat(n % 150)}\n`);
     const text = Buffer.from(lines.join(''));
-    await home.plant('large', text);
+    await testStore.plant('large', text);
     assert.ok((await readBoth('large')).body.equals(text));
     for (const from of [0, 1, 65_535, 131_072, text.length - 70_000]) {
       const part = await readBoth('large', { range: `bytes=${from}-${from + 69_999}` });

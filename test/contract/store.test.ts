@@ -1,12 +1,12 @@
-// What every store promises (lib/store/store.ts), held to it on each kind of home by the same tests.
-// Two stores on one home are two replicas.
+// What every store promises (lib/store/store.ts), held to it on each kind of store by the same tests.
+// Two stores on one address are two replicas.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { findPart } from '../../lib/room/line-reader.ts';
 import { formatLine, parseLine } from '../../lib/room/message.ts';
 import type { Snapshot, Store } from '../../lib/store/store.ts';
 import { pause, waitUntil } from '../support/server.ts';
-import { listHomeKinds, openStore, type StoreKind, type TestStore } from './stores.ts';
+import { listStoreKinds, openStore, type StoreKind, type TestStore } from './stores.ts';
 
 const LF = 0x0a;
 
@@ -28,19 +28,19 @@ const handMade: [name: string, bytes: Buffer][] = [
   ['lines longer than a row', Buffer.from(`${'x'.repeat(200_000)}\n${'y'.repeat(70_000)}`)],
 ];
 
-for (const kind of listHomeKinds()) {
+for (const kind of listStoreKinds()) {
   suite(`a store on ${kind.name}`, { skip: kind.skip }, () => testStore(kind));
 }
 
 function testStore(kind: StoreKind): void {
-  let home: TestStore;
+  let testStore: TestStore;
   let one: Store;
   let other: Store;
 
   before(async () => {
     await kind.start();
-    home = await kind.make();
-    [one, other] = [await openStore(home.address), await openStore(home.address)];
+    testStore = await kind.make();
+    [one, other] = [await openStore(testStore.address), await openStore(testStore.address)];
   });
 
   after(async () => {
@@ -48,7 +48,7 @@ function testStore(kind: StoreKind): void {
     await kind.stop();
   });
 
-  test('takes a write when it is asked whether it can', async () => {
+  test('takes writes, and says so', async () => {
     await one.check();
     await other.check();
   });
@@ -58,13 +58,13 @@ function testStore(kind: StoreKind): void {
   });
 
   test('a room without messages is an empty one', async () => {
-    const view = await one.snapshot('empty');
+    const snapshot = await one.snapshot('empty');
     assert.deepEqual(
-      [view.sizeBytes, view.completeBytes, view.epoch, view.isSettled],
+      [snapshot.sizeBytes, snapshot.completeBytes, snapshot.epoch, snapshot.isSettled],
       [0, 0, '00000000', true],
     );
-    assert.equal(view.etag, await other.etag('empty'));
-    assert.equal((await readAll(view)).length, 0);
+    assert.equal(snapshot.etag, await other.etag('empty'));
+    assert.equal((await readAll(snapshot)).length, 0);
   });
 
   test('a message is its line, and the other replica has it at once', async () => {
@@ -74,16 +74,16 @@ function testStore(kind: StoreKind): void {
       const before = await reader.snapshot('talk');
       const { line, cursor } = await writer.append('talk', entry);
       assert.equal(line, formatLine(parseLine(line)!.time, entry));
-      const view = await reader.snapshot('talk');
-      assert.equal(view.sizeBytes, before.sizeBytes + Buffer.byteLength(line));
-      assert.equal(cursor, `${view.epoch}-${view.sizeBytes}`);
-      assert.equal(view.completeBytes, view.sizeBytes);
-      assert.notEqual(view.etag, before.etag);
-      assert.equal(await writer.etag('talk'), view.etag);
-      assert.ok((await readAll(view)).toString().endsWith(line));
-      // What was seen before stays what it was.
+      const snapshot = await reader.snapshot('talk');
+      assert.equal(snapshot.sizeBytes, before.sizeBytes + Buffer.byteLength(line));
+      assert.equal(cursor, `${snapshot.epoch}-${snapshot.sizeBytes}`);
+      assert.equal(snapshot.completeBytes, snapshot.sizeBytes);
+      assert.notEqual(snapshot.etag, before.etag);
+      assert.equal(await writer.etag('talk'), snapshot.etag);
+      assert.ok((await readAll(snapshot)).toString().endsWith(line));
+      // A snapshot does not change any more.
       const again = await readAll(before);
-      assert.ok((await readAll(view)).subarray(0, again.length).equals(again));
+      assert.ok((await readAll(snapshot)).subarray(0, again.length).equals(again));
     }
   });
 
@@ -110,7 +110,7 @@ function testStore(kind: StoreKind): void {
       messages,
     );
     assert.equal((await readAll(await other.snapshot('bytes'))).toString(), text);
-    const fresh = await openStore(home.address);
+    const fresh = await openStore(testStore.address);
     assert.equal((await readAll(await fresh.snapshot('bytes'))).toString(), text);
     await fresh.close();
   });
@@ -146,12 +146,12 @@ function testStore(kind: StoreKind): void {
       lines.push((await one.append('parts', { username: 'u', message: `né ${n}` })).line);
     }
     const text = Buffer.from(lines.join(''));
-    const fresh = await openStore(home.address);
-    const view = await fresh.snapshot('parts');
+    const fresh = await openStore(testStore.address);
+    const snapshot = await fresh.snapshot('parts');
     for (let from = 0; from <= text.length; from += 1) {
       for (let to = from; to <= text.length; to += 7) {
         assert.ok(
-          (await readPart(view, from, to)).equals(text.subarray(from, to)),
+          (await readPart(snapshot, from, to)).equals(text.subarray(from, to)),
           `${from}-${to}`,
         );
       }
@@ -164,19 +164,22 @@ function testStore(kind: StoreKind): void {
     const parts: string[] = [];
     for (let n = 0; n < 4000; n += 1) parts.push(`${line}${n} ${'é'.repeat(n % 700)}\n`);
     const text = Buffer.from(parts.join(''));
-    await home.plant('large', text);
-    const view = await one.snapshot('large');
-    assert.equal(view.sizeBytes, text.length);
-    assert.ok(view.tail.length <= 64 << 10, `${view.tail.length} bytes at hand`);
+    await testStore.plant('large', text);
+    const snapshot = await one.snapshot('large');
+    assert.equal(snapshot.sizeBytes, text.length);
+    assert.ok(snapshot.tail.length <= 64 << 10, `${snapshot.tail.length} bytes in memory`);
     const pieces: Buffer[] = [];
-    for await (const chunk of view.read(0, view.sizeBytes)) {
+    for await (const chunk of snapshot.read(0, snapshot.sizeBytes)) {
       assert.ok(chunk.length <= 384 << 10, `a chunk of ${chunk.length} bytes`);
       pieces.push(Buffer.from(chunk));
     }
     assert.ok(Buffer.concat(pieces).equals(text));
     for (let from = 0; from < text.length; from += 99_991) {
       const to = Math.min(text.length, from + 150_001);
-      assert.ok((await readPart(view, from, to)).equals(text.subarray(from, to)), `${from}-${to}`);
+      assert.ok(
+        (await readPart(snapshot, from, to)).equals(text.subarray(from, to)),
+        `${from}-${to}`,
+      );
     }
   });
 
@@ -201,14 +204,14 @@ function testStore(kind: StoreKind): void {
     );
     isDone = true;
     await reading;
-    const view = await one.snapshot('crowd');
-    const text = await readAll(view);
+    const snapshot = await one.snapshot('crowd');
+    const text = await readAll(snapshot);
     assert.ok(text.equals(await readAll(await other.snapshot('crowd'))));
     const offsets = new Map<string, string>();
     let offset = 0;
     for (const line of text.toString().split('\n').slice(0, -1)) {
       offset += Buffer.byteLength(line) + 1;
-      offsets.set(`${view.epoch}-${offset}`, `${line}\n`);
+      offsets.set(`${snapshot.epoch}-${offset}`, `${line}\n`);
     }
     assert.equal(offsets.size, 480);
     for (const { line, cursor } of given) assert.equal(offsets.get(cursor), line);
@@ -223,7 +226,7 @@ function testStore(kind: StoreKind): void {
     }
   });
 
-  test('a change by another replica is told of, and what nobody reads is not asked for', async () => {
+  test('a watch reports a change by another replica, and no room without a change', async () => {
     await one.append('watched', { username: 'u', message: 'first' });
     const told: string[] = [];
     const stop = other.watch(
@@ -238,7 +241,7 @@ function testStore(kind: StoreKind): void {
     assert.ok(!told.includes('quiet'), 'a room without a change');
   });
 
-  test('a watch reports a commit of its own process at once, whoever is asked for', async () => {
+  test('a watch reports a commit of its own process before the sender has the receipt', async () => {
     const told: string[] = [];
     const stop = one.watch(
       () => [],
@@ -252,18 +255,18 @@ function testStore(kind: StoreKind): void {
   for (const [name, bytes] of handMade) {
     test(`a text made by hand is served as it is: ${name}`, async () => {
       const room = `hand made ${name}`;
-      await home.plant(room, bytes);
-      const view = await one.snapshot(room);
-      assert.equal(view.sizeBytes, bytes.length);
-      assert.equal(view.completeBytes, bytes.lastIndexOf(LF) + 1);
-      assert.ok((await readAll(view)).equals(bytes));
+      await testStore.plant(room, bytes);
+      const snapshot = await one.snapshot(room);
+      assert.equal(snapshot.sizeBytes, bytes.length);
+      assert.equal(snapshot.completeBytes, bytes.lastIndexOf(LF) + 1);
+      assert.ok((await readAll(snapshot)).equals(bytes));
       const { line, cursor } = await other.append(room, { username: 'u', message: 'next' });
       const gap = bytes.at(-1) === LF ? '' : '\n';
       const after = await one.snapshot(room);
       const expected = Buffer.concat([bytes, Buffer.from(gap + line)]);
       assert.ok((await readAll(after)).equals(expected));
       assert.equal(cursor, `${after.epoch}-${expected.length}`);
-      assert.equal(after.epoch, epochs.get(name) ?? after.epoch, 'the same epoch on every home');
+      assert.equal(after.epoch, epochs.get(name) ?? after.epoch, 'the same epoch in every store');
       assert.notEqual(after.epoch, '00000000');
       epochs.set(name, after.epoch);
     });
@@ -272,16 +275,16 @@ function testStore(kind: StoreKind): void {
 
 const epochs = new Map<string, string>();
 
-function readAll(view: Snapshot): Promise<Buffer> {
-  return readPart(view, 0, view.sizeBytes);
+function readAll(snapshot: Snapshot): Promise<Buffer> {
+  return readPart(snapshot, 0, snapshot.sizeBytes);
 }
 
-async function readPart(view: Snapshot, from: number, to: number): Promise<Buffer> {
+async function readPart(snapshot: Snapshot, from: number, to: number): Promise<Buffer> {
   const parts: Buffer[] = [];
-  for await (const chunk of view.read(from, to)) parts.push(Buffer.from(chunk));
+  for await (const chunk of snapshot.read(from, to)) parts.push(Buffer.from(chunk));
   const bytes = Buffer.concat(parts);
-  // What is at hand has to be the same as what is read.
-  const part = findPart(view, from, to);
+  // What is in memory must be the same as what is read.
+  const part = findPart(snapshot, from, to);
   if (part) assert.ok(part.equals(bytes));
   return bytes;
 }

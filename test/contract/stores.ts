@@ -1,4 +1,4 @@
-// The homes that a store can have, for suites that hold all of them to the same contract.
+// The kinds of stores, for suites that hold all of them to the same contract.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseStoreAddress } from '../../lib/config/store-address.ts';
@@ -13,7 +13,7 @@ import { engines } from '../support/databases.ts';
 import { need } from '../support/need.ts';
 import { makeTempFolder } from '../support/paths.ts';
 
-/** One empty home of rooms. */
+/** An empty store. */
 export interface TestStore {
   /** What CHAT_STORE takes. */
   address: string;
@@ -21,7 +21,7 @@ export interface TestStore {
   plant(room: string, bytes: Buffer): Promise<void>;
 }
 
-/** A kind of home. */
+/** A kind of store. */
 export interface StoreKind {
   name: 'folder' | 'mysql' | 'mariadb';
   /** Why it can't be tested here. */
@@ -32,7 +32,7 @@ export interface StoreKind {
 }
 
 /** The kinds: a folder, and each database engine. */
-export function listHomeKinds(): StoreKind[] {
+export function listStoreKinds(): StoreKind[] {
   return [folderKind, ...engines.map(toDatabaseKind)];
 }
 
@@ -78,12 +78,12 @@ async function plantInDatabase(address: string, room: string, bytes: Buffer): Pr
   await store.close();
 }
 
-/** Opens a home inside the test's own process. */
+/** Opens a store inside the test's own process. */
 export async function openStore(address: string): Promise<Store> {
   const log = new Log('error', () => undefined);
   const registry = new Registry();
-  const home = parseStoreAddress(address);
-  return home.kind === 'folder'
-    ? new FolderStore({ folder: home.folder, durable: true, log, registry })
-    : MysqlStore.open({ address: home.address, log, registry });
+  const parsed = parseStoreAddress(address);
+  return parsed.kind === 'folder'
+    ? new FolderStore({ folder: parsed.folder, durable: true, log, registry })
+    : MysqlStore.open({ address: parsed.address, log, registry });
 }

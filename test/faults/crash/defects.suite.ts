@@ -7,7 +7,7 @@ import { type Lie, takeOverTime } from './world.ts';
 
 before(takeOverTime);
 
-/** Runs histories until one shows a fault: first one that did when this was written. */
+/** Runs histories until one shows a fault, beginning with one that did when this was written. */
 async function findFault(
   options: { lies?: Lie[]; defect?: Defect },
   hint = 1,

@@ -28,23 +28,23 @@ interface Trial {
   store: FolderStore | undefined;
 }
 
-/** One fault: at the how manieth call, or at all calls of a name from there on, until it heals. */
+/** A fault at one call, and another at all later calls of a name. */
 interface Plan {
   readonly at: number;
   readonly fault: Fault;
   readonly also?: { readonly name: string; readonly fault: Fault };
 }
 
-function prepare(plan: Plan | undefined, hasDead: boolean): Trial {
+function prepare(plan: Plan | undefined, hasStaleLock: boolean): Trial {
   const world = new World(makeDisk(true), new Random(1));
   const { disk } = world;
   const large = disk.create(`${FOLDER}/large.txt`, false);
   disk.write(large, Buffer.from(`${'x'.repeat(LARGE_BYTES)}\n`), 0);
   disk.write(disk.create(`${FOLDER}/hand.txt`, false), Buffer.from('by hand, no break'), 0);
-  // Left by somebody who died after half a write.
-  disk.write(disk.create(`${FOLDER}/dead.txt`, false), Buffer.from('[2018-02-25 14:0'), 0);
-  if (hasDead) {
-    disk.write(disk.create(`${FOLDER}/.locks/dead.lock`, false), Buffer.from('feed 1 0\n'), 0);
+  // Left by an owner that died after half a write.
+  disk.write(disk.create(`${FOLDER}/stale.txt`, false), Buffer.from('[2018-02-25 14:0'), 0);
+  if (hasStaleLock) {
+    disk.write(disk.create(`${FOLDER}/.locks/stale.lock`, false), Buffer.from('feed 1 0\n'), 0);
   }
   const process = world.spawn();
   const calls: Call[] = [];
@@ -80,11 +80,12 @@ async function read(trial: Trial, room: string): Promise<Buffer | undefined> {
   const { world, process, store } = trial;
   const given = await attempt(world, () =>
     process.run(async () => {
-      const view = await store!.snapshot(room);
+      const snapshot = await store!.snapshot(room);
       const pieces: Buffer[] = [];
-      for await (const piece of view.read(0, view.sizeBytes)) pieces.push(Buffer.from(piece));
+      for await (const piece of snapshot.read(0, snapshot.sizeBytes))
+        pieces.push(Buffer.from(piece));
       const text = Buffer.concat(pieces);
-      assert.ok(text.subarray(text.length - view.tail.length).equals(view.tail));
+      assert.ok(text.subarray(text.length - snapshot.tail.length).equals(snapshot.tail));
       return text;
     }),
   );
@@ -100,14 +101,14 @@ async function act(trial: Trial): Promise<void> {
     trial.store = openStore(process);
   } catch (error) {
     assert.match(String((error as Error).message), /injected/, 'a start fails for its reason');
-    // The service ends with its exit code then, and is started again when the disk is well.
+    // The service ends with its exit code, and is started again when the disk works.
     world.onCall = () => undefined;
     (process.disk as ProcessDisk).closeAll();
     trial.store = openStore(process);
   }
   // Before a message shows as well that the store takes writes.
   await request(trial, (store) => store.check());
-  for (const room of ['a', 'a', 'hand', 'dead', 'b']) await send(trial, room);
+  for (const room of ['a', 'a', 'hand', 'stale', 'b']) await send(trial, room);
   for (const room of ['a', 'large', 'nobody']) await read(trial, room);
   await request(trial, (store) => store.etag('a'));
 }
@@ -127,7 +128,7 @@ async function judge(trial: Trial, allowRefused: boolean): Promise<void> {
     assert.match(error.message, /^[^\n]{10,}$/);
   }
   world.onCall = () => undefined;
-  for (const room of ['a', 'b', 'hand', 'dead']) {
+  for (const room of ['a', 'b', 'hand', 'stale']) {
     assert.ok(await send(trial, room), `${room} takes no message after the fault`);
     const text = await read(trial, room);
     assert.ok(text, `${room} can't be read after the fault`);
@@ -144,9 +145,9 @@ async function judge(trial: Trial, allowRefused: boolean): Promise<void> {
   assert.equal((trial.process.disk as ProcessDisk).openCount, 0, 'handles that nobody closes');
 }
 
-/** The calls without a fault; a call that is made again and again counts at its first and last. */
-async function listCalls(hasDead = false): Promise<Map<number, Call>> {
-  const trial = prepare(undefined, hasDead);
+/** The calls of a run without a fault; of a call that is made again and again only the first and last. */
+async function listCalls(hasStaleLock = false): Promise<Map<number, Call>> {
+  const trial = prepare(undefined, hasStaleLock);
   await act(trial);
   assert.deepEqual(trial.errors, []);
   const { calls } = trial;
@@ -165,21 +166,21 @@ function show(call: Call, index: number, what: string): string {
   return `${what} at call ${index}, ${call.name} of ${call.path}`;
 }
 
-/** What one call after the other fails with, and how the trial differs from the plain one. */
+/** What each call fails with, one trial after the other, and how a trial differs from the plain one. */
 interface Round {
   readonly fault: Fault;
   readonly only?: string;
   readonly also?: Plan['also'];
-  readonly hasDead?: boolean;
+  readonly hasStaleLock?: boolean;
 }
 
 /** Makes each call fail in a trial of its own. */
-async function tryEach({ fault, only, also, hasDead = false }: Round): Promise<number> {
-  const calls = await listCalls(hasDead);
+async function tryEach({ fault, only, also, hasStaleLock = false }: Round): Promise<number> {
+  const calls = await listCalls(hasStaleLock);
   let count = 0;
   for (const [at, call] of calls) {
     if (only !== undefined && call.name !== only) continue;
-    const trial = prepare({ at, fault, ...(also ? { also } : {}) }, hasDead);
+    const trial = prepare({ at, fault, ...(also ? { also } : {}) }, hasStaleLock);
     try {
       await act(trial);
       await judge(trial, also !== undefined);
@@ -198,8 +199,8 @@ suite('one failing call', () => {
     });
   }
 
-  test('EIO at each call while the lock of a dead writer is broken leaves nothing', async () => {
-    assert.ok((await tryEach({ fault: { errno: 'EIO' }, hasDead: true })) > 100);
+  test('EIO at each call while a stale lock is broken leaves nothing', async () => {
+    assert.ok((await tryEach({ fault: { errno: 'EIO' }, hasStaleLock: true })) > 100);
   });
 
   test('a short write at each write is taken back', async () => {

@@ -1,5 +1,5 @@
-// One seeded history: processes that write and read, die, stand still and come back on one disk;
-// at its steps the images that a power loss may leave, each recovered from and judged.
+// One seeded history: processes on one disk write, read, die, freeze and start again. In between it
+// takes the images that a power loss may leave, and recovers from each of them and judges it.
 import { ServiceError } from '../../../lib/errors.ts';
 import { Log } from '../../../lib/ops/log.ts';
 import { Registry } from '../../../lib/ops/metrics.ts';
@@ -9,12 +9,12 @@ import type { Snapshot } from '../../../lib/store/store.ts';
 import { findFaults, type Leniency, type Sent, type Shown } from './judge.ts';
 import { type Loss, ModelDisk } from './model-disk.ts';
 import { Random } from './random.ts';
-import { type Call, type Fault, type Lie, type Process, settle, World } from './world.ts';
+import { type Call, type Fault, type Lie, type Process, runTicks, World } from './world.ts';
 
 /** Where the rooms are in every world. */
 export const FOLDER = '/data/rooms';
 
-/** A writer is at it for so long to take back what it could not sync. */
+/** For so long a writer tries to truncate what it could not sync. */
 const CUT_BACK_MS = 1000;
 
 const ROOMS = ['a', 'b', 'Tea & Cake'];
@@ -152,7 +152,7 @@ class History {
     else if (random.chance(0.02))
       random.pick(alive).process.wallOffsetMs += 3_600_000 * (random.next() - 0.5);
     else for (let n = random.below(12); n >= 0; n -= 1) await this.#world.step();
-    await settle();
+    await runTicks();
   }
 
   #doom({ process }: Member): void {
@@ -206,8 +206,8 @@ class History {
       this.#hadStump = true;
       return;
     }
-    // It stood still while it synced, and that sync failed: whoever broke its lock meanwhile has made
-    // its lines durable or taken them away, and it can't tell (docs/reliability.md).
+    // It was frozen during a sync, and that sync failed: whoever broke its lock meanwhile has made its
+    // lines durable, and it can't tell (docs/reliability.md).
     const isBeyondIt =
       process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > one.sentAtMs;
     one.fate = isBeyondIt ? 'unknown' : 'refused';
@@ -326,7 +326,7 @@ class History {
     await this.#judgeRooms(world, image.sent, image.shown, image.leniency, image.why, false);
   }
 
-  /** A new process: it shows everything at once, takes one more message, and shows that too. */
+  /** A new process shows everything, takes one more message, and shows that too. */
   async #judgeRooms(
     world: World,
     sent: Sent[],
@@ -384,10 +384,10 @@ class History {
 
 const anything: Leniency = { allowStumps: true, allowRefused: true, allowVanished: true };
 
-/** What a reader that comes now is shown, once it is shown anything. */
+/** What a reader that comes now is shown. */
 async function see(world: World, process: Process, store: FolderStore, room: string) {
-  const view = await waitFor(world, async () => process.run(() => store.snapshot(room)));
-  return view && { text: Buffer.from(view.tail), epoch: view.epoch };
+  const snapshot = await waitFor(world, async () => process.run(() => store.snapshot(room)));
+  return snapshot && { text: Buffer.from(snapshot.tail), epoch: snapshot.epoch };
 }
 
 /** Lets the world go on until a promise is kept; `undefined` where it is broken or never kept. */
@@ -409,7 +409,7 @@ export async function attempt<T>(
       given = { error };
     },
   );
-  await settle();
+  await runTicks();
   const endMs = world.nowMs + 30_000;
   while (given === undefined && world.nowMs < endMs) if (!(await world.step())) break;
   return given;

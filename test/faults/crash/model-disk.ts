@@ -19,7 +19,7 @@ export interface Inode {
   /** What every process sees. */
   data: Buffer;
   entries: Map<string, Inode>;
-  /** What is on the platter for sure. */
+  /** What is on disk for sure. */
   syncedData: Buffer;
   syncedEntries: Map<string, Inode>;
   /** What may be there as well, or parts of it, in any mix. */
@@ -51,7 +51,7 @@ export class ModelDisk {
     this.root = this.#make(true);
   }
 
-  /** Looks a path up. */
+  /** Finds what is at a path. */
   find(path: string): Inode | undefined {
     let inode: Inode | undefined = this.root;
     for (const name of path.split('/').filter(Boolean)) inode = inode?.entries.get(name);
@@ -77,7 +77,7 @@ export class ModelDisk {
     this.#stamp(folder);
   }
 
-  /** Takes an entry away. */
+  /** Removes an entry. */
   unlink(path: string): void {
     const { folder, name } = this.#findParent(path);
     const inode = folder.entries.get(name);

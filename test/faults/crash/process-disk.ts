@@ -13,7 +13,7 @@ interface Open {
 const EXT4 = 0xef53;
 const NFS = 0x6969;
 
-/** How long a sync takes, and another call that does not hold up its process. */
+/** How long a sync takes, and any other asynchronous call. */
 const SYNC_MS = 8;
 const CALL_MS = 1;
 

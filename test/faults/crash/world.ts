@@ -1,5 +1,5 @@
-// A small world of processes on one disk, on a clock of its own, where everything that a process
-// waits for ends when the seed says so. Whatever time the store asks for, it gets this world's.
+// Processes on one disk and one clock, all simulated: the seed decides which wait ends next. The store
+// gets this world's time wherever it asks for the time.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
@@ -28,7 +28,7 @@ interface Due {
   isGone: boolean;
 }
 
-/** One process: alive, standing still, or dead. */
+/** One process: alive, frozen, or dead. */
 export class Process {
   readonly world: World;
   readonly disk: Disk;
@@ -102,7 +102,7 @@ export class World {
     this.disk.nowMs += durationMs;
   }
 
-  /** Ends one of the waits that are due, by chance; lets time pass where there is none. */
+  /** Ends one of the waits that are due, by chance; if none is, lets time pass first. */
   async step(): Promise<boolean> {
     this.due = this.due.filter((one) => !one.isGone && !one.process.isDead);
     const waiting = this.due.filter((one) => !one.process.isFrozen);
@@ -116,7 +116,7 @@ export class World {
     const chosen = this.random.pick(ready);
     chosen.isGone = true;
     chosen.process.run(chosen.run);
-    await settle();
+    await runTicks();
     return true;
   }
 }
@@ -124,9 +124,9 @@ export class World {
 /** A promise of the disk that it does not keep. */
 export type Lie = 'no-data-sync' | 'no-folder-sync' | 'no-exclusive-create' | 'no-truncate';
 
-/** Lets everything run that waits for nothing but its turn. */
-export async function settle(): Promise<void> {
-  for (let turns = 0; turns < 6; turns += 1) await new Promise(setImmediate);
+/** Lets everything run that waits for nothing but its tick. */
+export async function runTicks(): Promise<void> {
+  for (let ticks = 0; ticks < 6; ticks += 1) await new Promise(setImmediate);
 }
 
 const current = new AsyncLocalStorage<Process>();
@@ -143,7 +143,7 @@ interface FakeTimer {
   unref(): FakeTimer;
 }
 
-/** Puts the world's time in the place of the system's, for code that a process runs. */
+/** Replaces the system's time by the world's for code that a process runs. */
 export function takeOverTime(): void {
   performance.now = () => current.getStore()?.world.nowMs ?? real.now();
   Date.now = () => {

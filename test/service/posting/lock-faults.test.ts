@@ -105,7 +105,7 @@ suite('a process killed with SIGKILL while it holds the lock', strace, () => {
   }
 });
 
-suite('a process with the same pid and host name as the dead owner', {
+suite('a process with the same pid and host name as an owner that died', {
   skip: need('root', 'strace'),
 }, () => {
   /** A process tree of its own, in which the service always has the same pid. */
@@ -204,9 +204,9 @@ suite('kills under load', { skip: need('linux') }, () => {
     const kills = 20;
     for (let n = 0; n < kills; n += 1) {
       await pause(300 + ((n * 137) % 500));
-      const place = n % servers.length;
-      await servers[place]!.kill();
-      servers[place] = await startServer({ store });
+      const index = n % servers.length;
+      await servers[index]!.kill();
+      servers[index] = await startServer({ store });
     }
     isOver = true;
     const { sent, seen, longestMs } = await talk;

@@ -57,7 +57,7 @@ suite('file names', () => {
     const strangers = readdirSync(server.store).filter((name) => !/\.txt$/.test(name));
     // What the service keeps for itself is never taken for a room.
     for (const name of strangers) {
-      assert.doesNotMatch(name, /^[a-z]/, `${name} looks like a room of somebody’s`);
+      assert.doesNotMatch(name, /^[a-z]/, `${name} could be somebody’s room`);
     }
   });
 });

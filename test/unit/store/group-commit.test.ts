@@ -43,16 +43,16 @@ function makeCommit(): { commit: Commit; calls: Call[] } {
 const say = (message: string): Entry => ({ username: 'a', message });
 
 /** Lets everything run that waits for nothing but its tick. */
-async function settle(): Promise<void> {
+async function runTicks(): Promise<void> {
   for (let tick = 0; tick < 6; tick += 1) await new Promise(setImmediate);
 }
 
 suite('a room’s queue', () => {
-  test('puts all that came in one turn into the first batch, in order', async () => {
+  test('puts all that came in one tick into the first batch, in order', async () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
     const receipts = ['1', '2', '3'].map((message) => queue.append('r', say(message)));
-    await settle();
+    await runTicks();
     assert.deepEqual(
       calls.map(({ messages }) => messages),
       [['1', '2', '3']],
@@ -68,15 +68,15 @@ suite('a room’s queue', () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
     const first = queue.append('r', say('1'));
-    await settle();
+    await runTicks();
     const later = ['2', '3'].map((message) => queue.append('r', say(message)));
-    await settle();
+    await runTicks();
     later.push(queue.append('r', say('4')));
-    await settle();
+    await runTicks();
     assert.equal(calls.length, 1);
     calls[0]!.finish();
     await first;
-    await settle();
+    await runTicks();
     assert.deepEqual(
       calls.map(({ messages }) => messages),
       [['1'], ['2', '3', '4']],
@@ -88,19 +88,19 @@ suite('a room’s queue', () => {
     );
   });
 
-  test('takes what a sender says as soon as it is answered into the very next batch', async () => {
+  test('takes what a sender says right after its receipt into the very next batch', async () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
     const first = queue.append('r', say('1'));
-    await settle();
+    await runTicks();
     const waiting = queue.append('r', say('2'));
-    // As a client does whose answer arrives: its next message comes in the turn after.
+    // As a client does whose answer arrives: its next message comes a tick later.
     const next = first.then(async () => {
       await new Promise(setImmediate);
       return queue.append('r', say('3'));
     });
     calls[0]!.finish();
-    await settle();
+    await runTicks();
     assert.deepEqual(
       calls.map(({ messages }) => messages),
       [['1'], ['2', '3']],
@@ -113,14 +113,14 @@ suite('a room’s queue', () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
     const batch = ['1', '2'].map((message) => queue.append('r', say(message)));
-    await settle();
+    await runTicks();
     const next = queue.append('r', say('3'));
     const failure = new Error('disk full');
     calls[0]!.fail(failure);
     for (const one of await Promise.allSettled(batch)) {
       assert.deepEqual(one, { status: 'rejected', reason: failure });
     }
-    await settle();
+    await runTicks();
     calls[1]!.finish();
     assert.equal((await next).line, '3');
   });
@@ -140,7 +140,7 @@ suite('a room’s queue', () => {
     const message = '\u20ac'.repeat(4000);
     const receipts = Array.from({ length: 200 }, () => queue.append('r', say(message)));
     for (let index = 0; index < 200; index += 1) {
-      await settle();
+      await runTicks();
       const call = calls[index];
       if (call === undefined) break;
       assert.ok(Buffer.byteLength(call.messages.join('')) <= MAX_BATCH_BYTES);
@@ -157,10 +157,10 @@ suite('a room’s queue', () => {
     const receipts = [say('x'.repeat(MAX_BATCH_BYTES)), say('small')].map((entry) =>
       queue.append('r', entry),
     );
-    await settle();
+    await runTicks();
     assert.equal(calls[0]!.messages.length, 1);
     calls[0]!.finish();
-    await settle();
+    await runTicks();
     calls[1]!.finish();
     assert.equal((await Promise.all(receipts)).length, 2);
   });
@@ -169,25 +169,25 @@ suite('a room’s queue', () => {
     const { commit, calls } = makeCommit();
     const queue = new GroupCommit(commit);
     const first = queue.append('r', say('first'));
-    await settle();
+    await runTicks();
     const waiting = Array.from({ length: MAX_ROOM_MESSAGES }, () => queue.append('r', say('m')));
     await assert.rejects(
       queue.append('r', say('m')),
       (error) => error instanceof ServiceError && error.code === 'busy',
     );
     const other = queue.append('other', say('m'));
-    await settle();
+    await runTicks();
     assert.deepEqual(
       calls.map(({ room }) => room),
       ['r', 'other'],
     );
     for (let index = 0; index < calls.length; index += 1) {
       calls[index]!.finish();
-      await settle();
+      await runTicks();
     }
     await Promise.all([first, other, ...waiting]);
     const again = queue.append('r', say('again'));
-    await settle();
+    await runTicks();
     calls.at(-1)!.finish();
     assert.equal((await again).line, 'again');
   });
@@ -208,7 +208,7 @@ suite('many rooms', () => {
     const count = 2 * Math.ceil(MAX_WAITING_BYTES / 12_000);
     for (let n = 0; n < count; n += 1) send(`r${n}`);
     for (let n = 0; n < calls.length || n === 0; n += 1) {
-      await settle();
+      await runTicks();
       calls[n]!.finish();
     }
     await queue.idle();
@@ -220,7 +220,7 @@ suite('many rooms', () => {
     );
     assert.equal(all.filter((outcome) => outcome === 'busy').length, count - storedCount);
     send('later');
-    await settle();
+    await runTicks();
     calls.at(-1)!.finish();
     assert.equal(await outcomes.at(-1), 'stored', 'there is room again');
   });
@@ -231,24 +231,24 @@ suite('many rooms', () => {
     const receipts = Array.from({ length: MAX_COMMITS + 2 }, (_, index) =>
       queue.append(`r${index}`, say('m')),
     );
-    await settle();
+    await runTicks();
     assert.equal(calls.length, MAX_COMMITS);
     calls[5]!.finish();
-    await settle();
+    await runTicks();
     assert.equal(calls.length, MAX_COMMITS + 1);
     assert.equal(calls.at(-1)!.room, `r${MAX_COMMITS}`);
     for (let index = 0; index < calls.length; index += 1) {
       calls[index]!.finish();
-      await settle();
+      await runTicks();
     }
     assert.equal((await Promise.all(receipts)).length, MAX_COMMITS + 2);
   });
 
-  test('do not take away from one another the turns in which senders are answered', async () => {
+  test('do not keep the followers of another room out of its next batch', async () => {
     const told: string[] = [];
     const queue = new GroupCommit(async (room, entries) => {
       told.push(`${room} commits ${entries.map(({ message }) => message)}`);
-      for (let turn = 0; turn < 3 && room === 'a'; turn += 1) await new Promise(setImmediate);
+      for (let tick = 0; tick < 3 && room === 'a'; tick += 1) await new Promise(setImmediate);
       return entries.map(() => ({ line: '', cursor: '' }));
     });
     const send = async (room: string, message: string): Promise<void> => {
@@ -256,18 +256,18 @@ suite('many rooms', () => {
       told.push(`${room} answers ${message}`);
     };
     const sent = [send('a', '1')];
-    for (let turn = 0; turn < 12; turn += 1) {
-      sent.push(send(`b${turn}`, 'm'));
+    for (let tick = 0; tick < 12; tick += 1) {
+      sent.push(send(`b${tick}`, 'm'));
       await new Promise(setImmediate);
       // While the first one is being committed.
-      if (turn === 1) sent.push(send('a', '2'));
+      if (tick === 1) sent.push(send('a', '2'));
     }
     await Promise.all(sent);
     const ofA = told.filter((one) => one.startsWith('a '));
     assert.deepEqual(ofA, ['a commits 1', 'a answers 1', 'a commits 2', 'a answers 2']);
   });
 
-  test('get their turn while one room never stops', async () => {
+  test('get their tick while one room never stops', async () => {
     const committed: string[] = [];
     const queue = new GroupCommit(async (room, entries) => {
       committed.push(room);
@@ -293,7 +293,7 @@ suite('idle', () => {
     const answered: string[] = [];
     void queue.append('a', say('1')).then(() => answered.push('1'));
     void queue.append('b', say('2')).catch(() => answered.push('2'));
-    await settle();
+    await runTicks();
     void queue.append('a', say('3')).then(() => answered.push('3'));
     let isIdle = false;
     const idle = queue.idle().then(() => {
@@ -301,11 +301,11 @@ suite('idle', () => {
     });
     calls[0]!.finish();
     calls[1]!.fail(new Error('no'));
-    await settle();
+    await runTicks();
     assert.equal(isIdle, false, 'the third still waits');
     calls[2]!.finish();
     await idle;
-    await settle();
+    await runTicks();
     assert.deepEqual(answered.sort(), ['1', '2', '3']);
   });
 
@@ -314,9 +314,9 @@ suite('idle', () => {
     const queue = new GroupCommit(commit);
     const told: string[] = [];
     const answer = queue.append('a', say('1')).then(() => told.push('answer'));
-    await settle();
+    await runTicks();
     calls[0]!.finish();
-    // Promises settle, but no turn of the event loop passes, so the answer is still to go out.
+    // Promises resolve, but no tick passes, so the receipt is still to come.
     for (let step = 0; step < 20; step += 1) await undefined;
     const idle = queue.idle().then(() => told.push('idle'));
     await Promise.all([answer, idle]);

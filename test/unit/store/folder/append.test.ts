@@ -249,7 +249,7 @@ suite('other hands in the middle of an append', () => {
       const { receipts, published } = await append(file, ['mine'], { onSync });
       checkReceipts(file, receipts);
       assert.equal(readText(file).split(receipts[0]!.line).length, 2);
-      assert.equal(published.length, 2, 'the base is told anew');
+      assert.equal(published.length, 2, 'the committed offset is published again');
     });
   }
 
@@ -448,7 +448,7 @@ function makeShortDisk(takenBytes: number, other: Partial<Disk> = {}): Disk {
 
 suite('a write that is cut short', () => {
   for (const takenBytes of [0, 1, 20]) {
-    test(`after ${takenBytes} bytes is cut back: no part of the batch stays`, async () => {
+    test(`after ${takenBytes} bytes is truncated: no part of the batch stays`, async () => {
       const file = nameRoom('first\nhalf');
       const done = toDone();
       const disk = makeShortDisk(takenBytes);
@@ -461,7 +461,7 @@ suite('a write that is cut short', () => {
   test('stays where somebody wrote behind it, and that is told', async () => {
     const file = nameRoom('first\n');
     const done = toDone();
-    let cutCount = 0;
+    let truncateCount = 0;
     const disk = makeShortDisk(10, {
       writeSync: (fd, bytes) => {
         const written = realDisk.writeSync(fd, bytes.subarray(0, 10));
@@ -469,11 +469,11 @@ suite('a write that is cut short', () => {
         return written;
       },
       ftruncateSync: () => {
-        cutCount += 1;
+        truncateCount += 1;
       },
     });
     await assert.rejects(append(file, ['one'], { disk }, done), { code: 'ENOSPC' });
-    assert.equal(cutCount, 0);
+    assert.equal(truncateCount, 0);
     assert.equal(done.leftovers.length, 1);
     assert.match(readText(file), /^first\n.{10}theirs\n$/);
   });
@@ -481,10 +481,10 @@ suite('a write that is cut short', () => {
   test('stays where the lock was lost meanwhile: the next owner may have written', async () => {
     const file = nameRoom('first\n');
     const done = toDone();
-    let looks = 0;
+    let checks = 0;
     const isHeld = () => {
-      looks += 1;
-      return looks === 1;
+      checks += 1;
+      return checks === 1;
     };
     const disk = makeShortDisk(10);
     await assert.rejects(append(file, ['one'], { isHeld, disk }, done), { code: 'ENOSPC' });
@@ -492,23 +492,23 @@ suite('a write that is cut short', () => {
     assert.equal(fs.statSync(file).size, 16);
   });
 
-  test('is cut back after all, where the first look at the lock fails', async () => {
+  test('is truncated after all, where the first check of the lock fails', async () => {
     const file = nameRoom('first\n');
     const done = toDone();
-    let looks = 0;
+    let checks = 0;
     const isHeld = () => {
-      looks += 1;
-      if (looks === 2) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      checks += 1;
+      if (checks === 2) throw Object.assign(new Error('EIO'), { code: 'EIO' });
       return true;
     };
     const disk = makeShortDisk(10);
     await assert.rejects(append(file, ['one'], { isHeld, disk }, done), { code: 'ENOSPC' });
-    assert.equal(looks, 3);
+    assert.equal(checks, 3);
     assert.equal(readText(file), 'first\n');
     assert.deepEqual(done.leftovers, []);
   });
 
-  test('is tried to be cut back again, where that fails', async () => {
+  test('is truncated again, where that fails', async () => {
     const file = nameRoom('first\n');
     const done = toDone();
     let tries = 0;

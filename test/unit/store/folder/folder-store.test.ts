@@ -44,7 +44,7 @@ const isUnavailable = (error: unknown) =>
   error instanceof ServiceError && error.code === 'unavailable';
 
 suite('a message', () => {
-  test('is in every view from its answer on, here and in another process on the folder', async (t) => {
+  test('is in every snapshot from its receipt on, here and in another process on the folder', async (t) => {
     const { store, folder } = open(t);
     const other = open(t, folder).store;
     let text = '';
@@ -55,10 +55,10 @@ suite('a message', () => {
       text += line;
       assert.notEqual(await reader.etag('r'), before);
       for (const one of [store, other]) {
-        const view = await one.snapshot('r');
-        assert.equal(view.tail.toString(), text);
-        assert.equal(cursor, `${view.epoch}-${view.completeBytes}`);
-        assert.equal(await one.etag('r'), view.etag);
+        const snapshot = await one.snapshot('r');
+        assert.equal(snapshot.tail.toString(), text);
+        assert.equal(cursor, `${snapshot.epoch}-${snapshot.completeBytes}`);
+        assert.equal(await one.etag('r'), snapshot.etag);
       }
     }
     assert.equal(await store.etag('r'), await other.etag('r'));
@@ -139,7 +139,7 @@ suite('a disk that fails', () => {
         return realDisk.openSync(path, flags, mode);
       },
     },
-    'can’t tell the lock’s base': {
+    'can’t publish the committed offset': {
       writeSync: (fd, bytes, _offset, _length, position) => {
         if (position !== undefined) throw failure('ENOSPC');
         return realDisk.writeSync(fd, bytes);
@@ -158,14 +158,14 @@ suite('a disk that fails', () => {
         return true;
       });
       assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), 'one\n');
-      assert.deepEqual(listLocks(join(folder, '.locks')), [], 'the lock is let go');
+      assert.deepEqual(listLocks(join(folder, '.locks')), [], 'the lock is released');
       assert.equal(count('chat_store_errors_total'), 1);
       assert.match(lines.join(''), / error .*E[A-Z]+/);
       assert.doesNotMatch(lines.join(''), /secret|omri/);
     });
   }
 
-  test('refuses a view as well, and a bug in it is no refusal', async (t) => {
+  test('refuses a snapshot as well, and a bug in it is no refusal', async (t) => {
     const bad = open(t, makeTempFolder('store'), {
       statSync: () => {
         throw failure('EIO');
@@ -400,8 +400,8 @@ suite('the log', () => {
 });
 
 suite('a stale lock', { concurrency: true }, () => {
-  const writeStale = (folder: string, base: number) =>
-    fs.writeFileSync(join(folder, '.locks', 'r.lock'), `0123456789abcdef 7 ${base}\n`);
+  const writeStale = (folder: string, committedBytes: number) =>
+    fs.writeFileSync(join(folder, '.locks', 'r.lock'), `0123456789abcdef 7 ${committedBytes}\n`);
 
   test('is broken by the next message; what its owner left is a line of its own', async (t) => {
     const { store, folder, count, lines } = open(t);

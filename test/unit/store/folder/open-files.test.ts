@@ -79,7 +79,7 @@ suite('a room’s file', () => {
     'wrote over it in place': writeOver,
   };
   for (const [what, write] of Object.entries(writers)) {
-    test(`is looked into anew where somebody ${what}`, () => {
+    test(`is read anew where somebody ${what}`, () => {
       const made = makeFiles();
       append(made);
       append(made);
@@ -125,7 +125,7 @@ suite('a room’s file', () => {
     });
   }
 
-  test('is closed after a batch of which it is not known how it left it', () => {
+  test('is closed if its state after the batch is not known', () => {
     const made = makeFiles();
     append(made);
     made.files.drop(made.files.open(made.file));

@@ -1,4 +1,4 @@
-// Small looks into a room's file, and its pieces.
+// What is read from a room's file, and its chunks.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -27,10 +27,10 @@ function makeFile(bytes: string | Buffer): string {
   return file;
 }
 
-function withFile<T>(bytes: string | Buffer, look: (fd: number) => T): T {
+function withFile<T>(bytes: string | Buffer, read: (fd: number) => T): T {
   const fd = fs.openSync(makeFile(bytes), 'r');
   try {
-    return look(fd);
+    return read(fd);
   } finally {
     fs.closeSync(fd);
   }

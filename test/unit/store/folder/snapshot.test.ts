@@ -1,4 +1,4 @@
-// Views of rooms on a folder: what a reader sees while others write, edit and die (contract §5).
+// Snapshots of rooms in a folder: what a reader sees while others write, edit and die.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -17,51 +17,57 @@ import { pause } from '../../../support/server.ts';
 
 interface Rooms {
   file: string;
-  views: Snapshots;
+  snapshots: Snapshots;
   locks: LockFolder;
-  stuck: string[];
-  /** Views of another process on the same folder. */
+  suspected: string[];
+  /** Snapshots of another process on the same folder. */
   other: Snapshots;
 }
 
 const quiet = { onAcquire: () => undefined, onBreak: async () => undefined };
 
 function makeRooms(text?: string | Buffer, disk: Partial<Disk> = {}): Rooms {
-  const folder = makeTempFolder('view');
+  const folder = makeTempFolder('snapshot');
   const locksFolder = join(folder, '.locks');
   fs.mkdirSync(locksFolder);
   const locks = new LockFolder(locksFolder, quiet);
-  const stuck: string[] = [];
-  const views = new Snapshots(folder, locks, (room) => stuck.push(room), { ...realDisk, ...disk });
+  const suspected: string[] = [];
+  const snapshots = new Snapshots(folder, locks, (room) => suspected.push(room), {
+    ...realDisk,
+    ...disk,
+  });
   const other = new Snapshots(folder, new LockFolder(locksFolder, quiet), () => undefined);
   const file = join(folder, 'r.txt');
   if (text !== undefined) fs.writeFileSync(file, text);
-  return { file, views, locks, stuck, other };
+  return { file, snapshots, locks, suspected, other };
 }
 
-async function readAll(view: Snapshot, from = 0, to = view.sizeBytes): Promise<string> {
-  const part = findPart(view, from, to);
+async function readAll(snapshot: Snapshot, from = 0, to = snapshot.sizeBytes): Promise<string> {
+  const part = findPart(snapshot, from, to);
   if (part !== undefined) return part.toString();
   const pieces: Buffer[] = [];
-  for await (const piece of view.read(from, to)) pieces.push(Buffer.from(piece));
+  for await (const piece of snapshot.read(from, to)) pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces).toString();
 }
 
 suite('a room where nobody writes', () => {
   test('is an empty one where there is no file, and the same empty one always', () => {
-    const { views, other } = makeRooms();
-    const view = views.snapshot('r');
+    const { snapshots, other } = makeRooms();
+    const snapshot = snapshots.snapshot('r');
     assert.deepEqual(
-      [view.sizeBytes, view.completeBytes, view.epoch, view.isSettled],
+      [snapshot.sizeBytes, snapshot.completeBytes, snapshot.epoch, snapshot.isSettled],
       [0, 0, EMPTY_EPOCH, true],
     );
-    assert.equal(view.etag, views.etag('r'));
-    assert.equal(other.snapshot('r').etag, view.etag);
+    assert.equal(snapshot.etag, snapshots.etag('r'));
+    assert.equal(other.snapshot('r').etag, snapshot.etag);
   });
 
   test('is an empty one where the file is empty', () => {
-    const view = makeRooms('').views.snapshot('r');
-    assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
+    const snapshot = makeRooms('').snapshots.snapshot('r');
+    assert.deepEqual(
+      [snapshot.sizeBytes, snapshot.completeBytes, snapshot.epoch],
+      [0, 0, EMPTY_EPOCH],
+    );
   });
 
   const texts: Record<string, string> = {
@@ -77,23 +83,23 @@ suite('a room where nobody writes', () => {
   };
   for (const [what, text] of Object.entries(texts)) {
     test(`is shown as it is: ${what}`, async () => {
-      const { views, other } = makeRooms(text);
-      const view = views.snapshot('r');
-      assert.equal(view.sizeBytes, text.length);
-      assert.equal(view.completeBytes, text.lastIndexOf('\n') + 1);
-      assert.equal(view.epoch, text.includes('\n') ? toEpoch(Buffer.from(text)) : EMPTY_EPOCH);
-      assert.ok(view.isSettled);
+      const { snapshots, other } = makeRooms(text);
+      const snapshot = snapshots.snapshot('r');
+      assert.equal(snapshot.sizeBytes, text.length);
+      assert.equal(snapshot.completeBytes, text.lastIndexOf('\n') + 1);
+      assert.equal(snapshot.epoch, text.includes('\n') ? toEpoch(Buffer.from(text)) : EMPTY_EPOCH);
+      assert.ok(snapshot.isSettled);
       const isSmall = text.length <= MAX_TEXT_BYTES;
-      assert.equal(view.tail.length, isSmall ? text.length : TAIL_BYTES, 'bounded memory');
-      assert.ok(text.endsWith(view.tail.toString()));
-      assert.equal(await readAll(view), text);
-      assert.equal(view.etag, views.etag('r'));
+      assert.equal(snapshot.tail.length, isSmall ? text.length : TAIL_BYTES, 'bounded memory');
+      assert.ok(text.endsWith(snapshot.tail.toString()));
+      assert.equal(await readAll(snapshot), text);
+      assert.equal(snapshot.etag, snapshots.etag('r'));
       assert.deepEqual(
         [other.etag('r'), other.snapshot('r').etag],
-        [view.etag, view.etag],
+        [snapshot.etag, snapshot.etag],
         'on every replica',
       );
-      assert.match(view.etag, /^"[\x21\x23-\x7e]+"$/);
+      assert.match(snapshot.etag, /^"[\x21\x23-\x7e]+"$/);
     });
   }
 
@@ -103,19 +109,19 @@ suite('a room where nobody writes', () => {
       opened += 1;
       return realDisk.openSync(...args);
     };
-    const { views } = makeRooms('one\n', { openSync });
-    const view = views.snapshot('r');
+    const { snapshots } = makeRooms('one\n', { openSync });
+    const snapshot = snapshots.snapshot('r');
     for (let round = 0; round < 100; round += 1) {
-      assert.equal(views.snapshot('r'), view);
-      assert.equal(views.etag('r'), view.etag);
+      assert.equal(snapshots.snapshot('r'), snapshot);
+      assert.equal(snapshots.etag('r'), snapshot.etag);
     }
     assert.equal(opened, 1);
   });
 
   test('has its tag without opening the text', () => {
     const openSync: Disk['openSync'] = () => assert.fail('opened');
-    const { views, other } = makeRooms('one\n', { openSync });
-    assert.equal(views.etag('r'), other.snapshot('r').etag);
+    const { snapshots, other } = makeRooms('one\n', { openSync });
+    assert.equal(snapshots.etag('r'), other.snapshot('r').etag);
   });
 });
 
@@ -143,16 +149,16 @@ suite('every change by hand', () => {
   };
   for (const [what, change] of Object.entries(changes)) {
     test(`(${what}) shows at once, with another tag`, async () => {
-      const { views, file } = makeRooms('one\nfour\n');
-      const before = views.snapshot('r');
+      const { snapshots, file } = makeRooms('one\nfour\n');
+      const before = snapshots.snapshot('r');
       // The file system's clock has steps of some milliseconds.
       await pause(20);
       change(file);
       const now = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-      assert.notEqual(views.etag('r'), before.etag);
-      const view = views.snapshot('r');
-      assert.notEqual(view.etag, before.etag);
-      assert.equal(view.tail.toString(), now);
+      assert.notEqual(snapshots.etag('r'), before.etag);
+      const snapshot = snapshots.snapshot('r');
+      assert.notEqual(snapshot.etag, before.etag);
+      assert.equal(snapshot.tail.toString(), now);
       assert.equal(await readAll(before), 'one\nfour\n', 'what was read stays as it was');
     });
   }
@@ -160,123 +166,126 @@ suite('every change by hand', () => {
 
 suite('while a writer holds the lock', () => {
   test('a reader is shown what was committed before, with the same tag', async () => {
-    const { views, other, locks, file } = makeRooms('one\n');
-    const before = views.snapshot('r');
+    const { snapshots, other, locks, file } = makeRooms('one\n');
+    const before = snapshots.snapshot('r');
     const held = await locks.acquire('r');
     held.publish(4);
     fs.appendFileSync(file, 'two\nthree\nha');
-    const view = views.snapshot('r');
-    assert.equal(view.tail.toString(), 'one\n');
-    assert.deepEqual([view.completeBytes, view.isSettled], [4, false]);
-    assert.deepEqual([view.etag, views.etag('r')], [before.etag, before.etag]);
+    const snapshot = snapshots.snapshot('r');
+    assert.equal(snapshot.tail.toString(), 'one\n');
+    assert.deepEqual([snapshot.completeBytes, snapshot.isSettled], [4, false]);
+    assert.deepEqual([snapshot.etag, snapshots.etag('r')], [before.etag, before.etag]);
     const cold = other.snapshot('r');
     assert.equal(cold.tail.toString(), 'one\n', 'one who never read it before, too');
     assert.deepEqual([cold.sizeBytes, cold.epoch, cold.isSettled], [4, before.epoch, false]);
     fs.appendFileSync(file, 'lf\n');
     held.release();
-    assert.equal(views.snapshot('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
-    assert.equal(other.snapshot('r').etag, views.snapshot('r').etag);
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\ntwo\nthree\nhalf\n');
+    assert.equal(other.snapshot('r').etag, snapshots.snapshot('r').etag);
     locks.close();
   });
 
   test('a room that is just being begun is empty, with the cursor of an empty room', async () => {
-    const { views, locks, file } = makeRooms();
+    const { snapshots, locks, file } = makeRooms();
     const held = await locks.acquire('r');
     held.publish(0);
     fs.writeFileSync(file, 'first line\nhalf');
-    const view = views.snapshot('r');
-    assert.deepEqual([view.sizeBytes, view.completeBytes, view.epoch], [0, 0, EMPTY_EPOCH]);
+    const snapshot = snapshots.snapshot('r');
+    assert.deepEqual(
+      [snapshot.sizeBytes, snapshot.completeBytes, snapshot.epoch],
+      [0, 0, EMPTY_EPOCH],
+    );
     held.release();
-    assert.equal(views.snapshot('r').epoch, toEpoch(Buffer.from('first line\n')));
+    assert.equal(snapshots.snapshot('r').epoch, toEpoch(Buffer.from('first line\n')));
     locks.close();
   });
 
   test('a last line without LF is left out, and shown again after', async () => {
-    const { views, locks, file } = makeRooms('one\nhalf');
-    assert.equal(views.snapshot('r').tail.toString(), 'one\nhalf');
+    const { snapshots, locks, file } = makeRooms('one\nhalf');
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\nhalf');
     const held = await locks.acquire('r');
     held.publish(8);
     fs.appendFileSync(file, '\ntwo\n');
-    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
-    assert.equal(views.snapshot('r').epoch, toEpoch(Buffer.from('one\n')));
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\n');
+    assert.equal(snapshots.snapshot('r').epoch, toEpoch(Buffer.from('one\n')));
     fs.truncateSync(file, 8);
     held.release();
-    assert.equal(views.snapshot('r').tail.toString(), 'one\nhalf', 'rolled back');
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\nhalf', 'rolled back');
     locks.close();
   });
 
   test('what a writer takes back was never shown', async () => {
-    const { views, other, locks, file } = makeRooms('one\n');
-    const tags = new Set([views.snapshot('r').etag]);
+    const { snapshots, other, locks, file } = makeRooms('one\n');
+    const tags = new Set([snapshots.snapshot('r').etag]);
     const held = await locks.acquire('r');
     held.publish(4);
     fs.appendFileSync(file, 'taken back\n');
-    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\n');
     assert.equal(other.snapshot('r').tail.toString(), 'one\n');
     fs.truncateSync(file, 4);
     assert.equal(other.snapshot('r').tail.toString(), 'one\n');
     fs.appendFileSync(file, 'something!\n');
     held.release();
-    assert.equal(views.snapshot('r').tail.toString(), 'one\nsomething!\n');
-    assert.ok(!tags.has(views.snapshot('r').etag));
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\nsomething!\n');
+    assert.ok(!tags.has(snapshots.snapshot('r').etag));
     locks.close();
   });
 
-  test('a large room is shown up to the base, and not a byte of what comes behind', async () => {
+  test('a large room is shown up to the committed offset, and not a byte more', async () => {
     const line = `${'x'.repeat(99)}\n`;
-    const { views, locks, file } = makeRooms(line.repeat(5000));
+    const { snapshots, locks, file } = makeRooms(line.repeat(5000));
     const held = await locks.acquire('r');
     held.publish(500_000);
     fs.appendFileSync(file, 'uncommitted\n');
-    const view = views.snapshot('r');
+    const snapshot = snapshots.snapshot('r');
     assert.deepEqual(
-      [view.sizeBytes, view.completeBytes, view.tail.length],
+      [snapshot.sizeBytes, snapshot.completeBytes, snapshot.tail.length],
       [500_000, 500_000, TAIL_BYTES],
     );
-    assert.ok(line.repeat(1000).endsWith(view.tail.toString()));
-    assert.equal(await readAll(view), line.repeat(5000));
+    assert.ok(line.repeat(1000).endsWith(snapshot.tail.toString()));
+    assert.equal(await readAll(snapshot), line.repeat(5000));
     held.release();
     locks.close();
   });
 
-  test('a base beyond the file’s end, after a cut by hand, is the file’s end', async () => {
-    const { views, locks, file } = makeRooms('one\ntwo\n');
+  test('a committed offset beyond the file’s end, after a cut by hand, is the file’s end', async () => {
+    const { snapshots, locks, file } = makeRooms('one\ntwo\n');
     const held = await locks.acquire('r');
     held.publish(8);
     fs.truncateSync(file, 4);
-    assert.equal(views.snapshot('r').tail.toString(), 'one\n');
+    assert.equal(snapshots.snapshot('r').tail.toString(), 'one\n');
     held.release();
     locks.close();
   });
 
-  test('a room whose lock hides something for long is told of once, and others are not', async () => {
-    const { views, locks, stuck, file } = makeRooms('one\n');
+  test('a room whose lock stays the same is suspected once', async () => {
+    const { snapshots, locks, suspected, file } = makeRooms('one\n');
     const held = await locks.acquire('r');
-    // Who does not touch its lock any more looks like the dead.
+    // An owner that does not touch its lock any more may be dead.
     locks.close();
     held.publish(4);
     fs.appendFileSync(file, 'two\n');
-    views.snapshot('r');
-    assert.deepEqual(stuck, []);
+    snapshots.snapshot('r');
+    assert.deepEqual(suspected, []);
     await pause(700);
     for (let round = 0; round < 5; round += 1) {
-      views.etag('r');
-      views.snapshot('r');
+      snapshots.etag('r');
+      snapshots.snapshot('r');
     }
-    assert.deepEqual(stuck, ['r']);
+    assert.deepEqual(suspected, ['r']);
     held.release();
-    views.snapshot('r');
+    snapshots.snapshot('r');
     const again = await locks.acquire('r');
     again.publish(8);
     fs.appendFileSync(file, 'three\n');
-    views.snapshot('r');
-    assert.deepEqual(stuck, ['r'], 'another lock is looked at anew');
+    snapshots.snapshot('r');
+    assert.deepEqual(suspected, ['r'], 'another lock is watched anew');
     again.release();
   });
 });
 
-suite('a room that changes in the middle of a look', () => {
-  test('is looked at again', () => {
+suite('a room that changes while it is read', () => {
+  test('is read again', () => {
     let isFirst = true;
     const rooms: Rooms = makeRooms('one\n', {
       readSync: (...args) => {
@@ -286,7 +295,7 @@ suite('a room that changes in the middle of a look', () => {
         return count;
       },
     });
-    assert.equal(rooms.views.snapshot('r').tail.toString(), 'one\ntwo\n');
+    assert.equal(rooms.snapshots.snapshot('r').tail.toString(), 'one\ntwo\n');
   });
 
   test('is empty where it was removed just before it was opened', () => {
@@ -296,10 +305,10 @@ suite('a room that changes in the middle of a look', () => {
         return realDisk.openSync(...args);
       },
     });
-    assert.equal(rooms.views.snapshot('r').sizeBytes, 0);
+    assert.equal(rooms.snapshots.snapshot('r').sizeBytes, 0);
   });
 
-  test('is looked at again where it was cut', () => {
+  test('is read again if it was cut', () => {
     let isFirst = true;
     const rooms: Rooms = makeRooms('one\ntwo\n', {
       fstatSync: (fd) => {
@@ -309,36 +318,36 @@ suite('a room that changes in the middle of a look', () => {
         return stat;
       },
     });
-    const view = rooms.views.snapshot('r');
-    assert.equal(view.tail.toString(), 'one\n');
+    const snapshot = rooms.snapshots.snapshot('r');
+    assert.equal(snapshot.tail.toString(), 'one\n');
   });
 
   test('without a pause, by a writer that takes no lock, is shown up to a complete line', () => {
-    let looks = 0;
+    let statCount = 0;
     const rooms: Rooms = makeRooms('one\nhalf', {
       fstatSync: (fd) => {
         const stat = realDisk.fstatSync(fd);
-        looks += 1;
-        assert.ok(looks < 100, 'it ends');
+        statCount += 1;
+        assert.ok(statCount < 100, 'it ends');
         fs.appendFileSync(rooms.file, 'x');
         return stat;
       },
     });
-    const view = rooms.views.snapshot('r');
-    assert.equal(view.tail.toString(), 'one\n');
-    assert.equal(view.isSettled, false, 'there may be more in a moment');
+    const snapshot = rooms.snapshots.snapshot('r');
+    assert.equal(snapshot.tail.toString(), 'one\n');
+    assert.equal(snapshot.isSettled, false, 'there may be more in a moment');
   });
 });
 
-suite('what is no plain file', () => {
-  test('is refused, and holds nobody up', { skip: need('linux') }, () => {
+suite('a room’s file that is no plain file', () => {
+  test('is refused at once', { skip: need('linux') }, () => {
     const isRefusal = (error: unknown) =>
       error instanceof ServiceError && error.code === 'unavailable';
     const folder = makeRooms();
     fs.mkdirSync(folder.file);
-    assert.throws(() => folder.views.snapshot('r'), isRefusal);
+    assert.throws(() => folder.snapshots.snapshot('r'), isRefusal);
     const pipe = makeRooms();
     assert.equal(spawnSync('mkfifo', [pipe.file]).status, 0);
-    assert.throws(() => pipe.views.snapshot('r'), isRefusal);
+    assert.throws(() => pipe.snapshots.snapshot('r'), isRefusal);
   });
 });

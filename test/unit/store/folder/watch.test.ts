@@ -9,7 +9,7 @@ import { pause, waitUntil } from '../../../support/server.ts';
 
 interface Watched {
   folder: string;
-  /** The rooms that were told of since the last look. */
+  /** The rooms that were reported since the last call. */
   take(): string[];
   stop(): void;
 }
@@ -59,7 +59,7 @@ suite('a watch', { concurrency: true }, () => {
   test('tells of a room that is made, changed, replaced and removed, though nobody reads it', async (t) => {
     const watched = watch(t);
     const file = join(watched.folder, 'r.txt');
-    const deeds = [
+    const changes = [
       () => fs.writeFileSync(file, 'one\n'),
       () => fs.appendFileSync(file, 'two\n'),
       () => {
@@ -69,8 +69,8 @@ suite('a watch', { concurrency: true }, () => {
       () => fs.truncateSync(file),
       () => fs.rmSync(file),
     ];
-    for (const deed of deeds) {
-      deed();
+    for (const change of changes) {
+      change();
       await waitFor(watched, 'r');
       await pause(50);
       watched.take();
@@ -184,7 +184,7 @@ suite('on a file system that tells nobody', () => {
         (room) => told.push(room),
       ),
     );
-    await waitUntil('looked at', () => told.length > 0);
+    await waitUntil('polled', () => told.length > 0);
     isBroken = false;
     await waitUntil('told of again', () => told.length > 1);
   });
