@@ -8,14 +8,19 @@
  *     username  = 1*64 character           ; trimmed; no ": " inside, no ":" at its end
  *     message   = 1*4000 character         ; a line break inside is stored as U+21B5
  *     character = any code point except C0 (but tab is allowed), DEL, C1, U+2028 and U+2029
+ *
+ * A sender's username and message must each have a character that shows. Older versions did not ask
+ * for that, so a line need not have one.
  */
-import { cleanControls, countCodePoints } from './text.ts';
+import { cleanControls, countCodePoints, isBlank } from './text.ts';
 
 /** The longest username, in code points. */
 export const MAX_USERNAME_CHARACTERS = 64;
 
 /** The longest message, in code points. */
 export const MAX_MESSAGE_CHARACTERS = 4000;
+
+const LIMITS = { username: MAX_USERNAME_CHARACTERS, message: MAX_MESSAGE_CHARACTERS };
 
 /** Stands for a line break inside a stored message. */
 export const LINE_BREAK = '\u21b5';
@@ -45,13 +50,12 @@ export interface ParsedLine extends Entry {
  * @returns the entry to store, or the first fault, which names its field
  */
 export function toEntry(username: string | undefined, message: string | undefined): EntryResult {
-  const name = username === undefined ? undefined : cleanUsername(username);
-  const nameFault = findUsernameFault(name);
-  if (nameFault !== undefined) return { fault: nameFault };
-  const text = message === undefined ? undefined : cleanMessage(message);
-  const messageFault = findMessageFault(message, text);
-  if (messageFault !== undefined) return { fault: messageFault };
-  return { entry: { username: name!, message: text! } };
+  const entry = { username: cleanUsername(username ?? ''), message: cleanMessage(message ?? '') };
+  const fault =
+    findFault('username', username, entry) ??
+    findSyntaxFault(entry.username) ??
+    findFault('message', message, entry);
+  return fault === undefined ? { entry } : { fault };
 }
 
 /**
@@ -74,8 +78,10 @@ export function parseLine(line: string): ParsedLine | undefined {
   const match = LINE.exec(line.endsWith('\n') ? line.slice(0, -1) : line);
   if (match === null) return undefined;
   const [, time, username, message] = match as unknown as [string, string, string, string];
-  const { entry } = toEntry(username, message);
-  if (entry?.username !== username || entry.message !== message) return undefined;
+  const isClean = cleanUsername(username) === username && cleanMessage(message) === message;
+  if (!isClean || message.trim() === '' || findSyntaxFault(username) !== undefined)
+    return undefined;
+  if (isTooLong('username', username) || isTooLong('message', message)) return undefined;
   return { time, username, message };
 }
 
@@ -110,35 +116,37 @@ function toTwoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
 
+/** Leaves line breaks in: they are a fault, which the check finds. */
 function cleanUsername(username: string): string {
   const name = username.trim();
-  // A line break is a fault of its own, so keep it for the check.
   return /[\r\n]/.test(name) ? name : cleanControls(name);
 }
 
-function findUsernameFault(name: string | undefined): string | undefined {
-  const right = `it takes 1 to ${MAX_USERNAME_CHARACTERS} characters`;
-  if (name === undefined) return `username is missing; ${right}`;
-  if (name === '') return `username is blank; ${right}`;
-  if (/[\r\n]/.test(name)) return 'username has a line break in it; it takes one line';
-  if (countCodePoints(name, MAX_USERNAME_CHARACTERS) > MAX_USERNAME_CHARACTERS) {
-    return `username is too long; ${right}`;
-  }
-  if (name.includes(': ')) return 'username has ": " in it; leave out the colon or the space';
-  if (name.endsWith(':')) return 'username ends with ":"; leave out the colon';
-  return undefined;
-}
-
 function cleanMessage(message: string): string {
-  return cleanControls(message.replace(/\r\n?|\n/g, LINE_BREAK));
+  let end = message.length;
+  // A pattern for the end would be tried at each line break, and a message may have 64 KiB of them.
+  while (/[\r\n]/.test(message.charAt(end - 1))) end -= 1;
+  return cleanControls(message.slice(0, end).replace(/\r\n?|\n/g, LINE_BREAK));
 }
 
-function findMessageFault(raw: string | undefined, text: string | undefined): string | undefined {
-  const right = `it takes 1 to ${MAX_MESSAGE_CHARACTERS} characters`;
-  if (raw === undefined || text === undefined) return `message is missing; ${right}`;
-  if (raw.trim() === '') return `message is blank; ${right}`;
-  if (countCodePoints(text, MAX_MESSAGE_CHARACTERS) > MAX_MESSAGE_CHARACTERS) {
-    return `message is too long; ${right}`;
-  }
+/** Finds what is wrong with a field, whichever it is. */
+function findFault(field: keyof Entry, sent: string | undefined, entry: Entry): string | undefined {
+  const right = `it takes 1 to ${LIMITS[field]} characters`;
+  if (sent === undefined) return `${field} is missing; ${right}`;
+  if (isBlank(sent)) return `${field} is blank; ${right}, at least one of which shows`;
+  if (!sent.isWellFormed())
+    return `${field} has half a surrogate pair in it; send whole characters`;
+  return isTooLong(field, entry[field]) ? `${field} is too long; ${right}` : undefined;
+}
+
+function isTooLong(field: keyof Entry, text: string): boolean {
+  return countCodePoints(text, LIMITS[field]) > LIMITS[field];
+}
+
+/** Finds what would let a line be read in two ways. */
+function findSyntaxFault(username: string): string | undefined {
+  if (/[\r\n]/.test(username)) return 'username has a line break in it; it takes one line';
+  if (username.includes(': ')) return 'username has ": " in it; leave out the colon or the space';
+  if (username.endsWith(':')) return 'username ends with ":"; leave out the colon';
   return undefined;
 }

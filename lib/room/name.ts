@@ -30,12 +30,7 @@ export function findRoomFault(room: string): string | undefined {
   if (room === '.' || room === '..') return 'a room cannot be named "." or ".."';
   if (!room.isWellFormed()) return 'the room name is not well-formed Unicode';
   if (hasControl(room)) return 'the room name has a control character in it; leave it out';
-  if (countCodePoints(room, MAX_ROOM_CHARACTERS) > MAX_ROOM_CHARACTERS) {
-    return `the room name is longer than ${MAX_ROOM_CHARACTERS} characters`;
-  }
-  if (toFileStem(room).length > MAX_STEM_BYTES) {
-    return `the room name is too long for a file name; escaped, it takes at most ${MAX_STEM_BYTES} bytes`;
-  }
+  if (isTooLong(room)) return toLengthFault([...room]);
   return undefined;
 }
 
@@ -78,6 +73,21 @@ export function decodeSegment(segment: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function isTooLong(room: string): boolean {
+  if (countCodePoints(room, MAX_ROOM_CHARACTERS) > MAX_ROOM_CHARACTERS) return true;
+  return toFileStem(room).length > MAX_STEM_BYTES;
+}
+
+/** Says how much fits in characters: nobody counts the bytes of an escaped name. */
+function toLengthFault(characters: readonly string[]): string {
+  let fitCount = Math.min(characters.length, MAX_ROOM_CHARACTERS);
+  while (isTooLong(characters.slice(0, fitCount).join(''))) fitCount -= 1;
+  return (
+    `the room name is too long: the first ${fitCount} of its ${characters.length} characters fit; ` +
+    `it takes at most ${MAX_ROOM_CHARACTERS}, fewer if they are not a-z, 0-9, "_", "-" or "."`
+  );
 }
 
 function toEscape(byte: number): string {

@@ -19,6 +19,14 @@ export function countCodePoints(text: string, limit: number): number {
   return count;
 }
 
+/**
+ * Tells whether a text shows nothing: it has only white space, default-ignorable code points, format
+ * characters and U+2800, the Braille pattern without dots.
+ */
+export function isBlank(text: string): boolean {
+  return !/[^\s\u2800\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(text);
+}
+
 /** Tells whether a text contains a control character (Unicode's category Cc). */
 export function hasControl(text: string): boolean {
   return /[\u0000-\u001f\u007f-\u009f]/.test(text);

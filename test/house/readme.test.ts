@@ -86,6 +86,40 @@ suite('the README', { skip: need('curl') }, () => {
   });
 });
 
+suite('docs/http.md', { skip: need('curl') }, () => {
+  const guide = readFileSync(join(projectFolder, 'docs/http.md'), 'utf8');
+  const section = /^## Post a message\n[\s\S]*?(?=^## )/m.exec(guide)?.[0] ?? '';
+  // A block of commands, and the indented block of what they print.
+  const blocks = [...section.matchAll(/```sh\n([\s\S]*?)```\n\n((?: {4}.*\n|\n(?= {4}))+)/g)];
+
+  test('shows what its examples of a POST print', async (t) => {
+    assert.ok(blocks.some(([, commands]) => commands!.includes('application/json')));
+    const server = await startServer();
+    t.after(() => server.stop());
+    const cwd = makeTempFolder('guide');
+    for (const [, commands, shown] of blocks) {
+      let output = '';
+      for (const command of commands!.trim().split('\n')) {
+        output += (await runExample(command, server, { cwd })).stdout;
+      }
+      const printed = hideChanging(output).split(/\r?\n/);
+      for (const line of hideChanging(shown!.replace(/^ {4}/gm, '')).trim().split('\n')) {
+        const index = printed.indexOf(line);
+        assert.notEqual(index, -1, `${commands} prints ${line} and not ${output}`);
+        printed.splice(0, index + 1);
+      }
+    }
+  });
+});
+
+/** Hides what differs from run to run: times, the server and epochs. */
+function hideChanging(text: string): string {
+  return text
+    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'TIME')
+    .replace(/^Chat-Server: .*$/gm, 'Chat-Server: SERVER')
+    .replace(/[0-9a-f]{8}-(?=\d)/g, 'EPOCH-');
+}
+
 suite('the documents', () => {
   test('the README’s table has the environment variables that the configuration reads', () => {
     const source = readFileSync(join(projectFolder, 'lib/config/config.ts'), 'utf8');

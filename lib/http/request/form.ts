@@ -1,9 +1,11 @@
-/** The form of a POST: its body, within a limit and a time, and the two fields of a message. */
+/** The form of a POST: its body, within a limit and a time, and the fields of a message in it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
+import { checkCharset, type Fields } from './fields.ts';
+import { parseJson } from './json.ts';
 import { parseMultipart } from './multipart.ts';
-import { parseMediaType } from './negotiate.ts';
-import { type Fields, parseUrlencoded } from './urlencoded.ts';
+import { type MediaType, parseMediaType } from './negotiate.ts';
+import { parseUrlencoded } from './urlencoded.ts';
 
 /** The largest body, in bytes. */
 export const MAX_BODY_BYTES = 65_536;
@@ -12,6 +14,15 @@ export const MAX_BODY_BYTES = 65_536;
 export const BODY_TIMEOUT_MS = 10_000;
 
 const URLENCODED = 'application/x-www-form-urlencoded';
+
+type Parser = (body: Buffer, media: MediaType) => Fields;
+
+/** The types of body that are taken. */
+const PARSERS = new Map<string, Parser>([
+  [URLENCODED, parseUrlencoded],
+  ['multipart/form-data', (body, media) => parseMultipart(body, media.parameters.get('boundary'))],
+  ['application/json', parseJson],
+]);
 
 /** The fields of a message as sent; a missing one is `undefined`. */
 export interface MessageForm {
@@ -51,17 +62,13 @@ function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
     return parseUrlencoded;
   }
   const media = parseMediaType(headers['content-type'] ?? '');
-  const coding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
-  if (coding === 'identity' || coding === '') {
-    if (media?.type === URLENCODED) return parseUrlencoded;
-    if (media?.type === 'multipart/form-data') {
-      return (body) => parseMultipart(body, media.parameters.get('boundary'));
-    }
+  const parse = PARSERS.get(media?.type ?? '');
+  const isCompressed = !/^(?:identity)?$/i.test(headers['content-encoding']?.trim() ?? '');
+  if (media === undefined || parse === undefined || isCompressed) {
+    throw new ServiceError('media-type', `send ${[...PARSERS.keys()].join(' or ')}, uncompressed`);
   }
-  throw new ServiceError(
-    'media-type',
-    'send the form as application/x-www-form-urlencoded or multipart/form-data, uncompressed',
-  );
+  checkCharset(media);
+  return (body) => parse(body, media);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** `multipart/form-data`, parsed by hand (RFC 7578 on RFC 2046 §5.1). */
 import { ServiceError } from '../../errors.ts';
+import { checkCharset, decodeField, FIELD_NAMES, type Fields } from './fields.ts';
 import { parseMediaType } from './negotiate.ts';
-import type { Fields } from './urlencoded.ts';
 
 const CRLF = '\r\n';
 
@@ -10,8 +10,9 @@ const CRLF = '\r\n';
  *
  * @param body the bytes as sent
  * @param boundary the boundary parameter of the content type
- * @returns names and values, also those of files; what is not UTF-8 is U+FFFD
- * @throws ServiceError `bad-request` if the body is malformed
+ * @returns names and values; a field of a message may be a file, other files are left out
+ * @throws ServiceError `bad-request` if the body is malformed or its text is not UTF-8, `media-type` if
+ *   a part says so
  */
 export function parseMultipart(body: Buffer, boundary: string | undefined): Fields {
   if (boundary === undefined || !/^[\x20-\x7e]{1,70}$/.test(boundary)) {
@@ -50,22 +51,23 @@ function parsePart(part: Buffer): Fields {
   const isBare = part.indexOf(CRLF) === 0;
   const headEnd = isBare ? 0 : part.indexOf(CRLF + CRLF);
   if (headEnd === -1) throw toFault('a part of the multipart body has no empty line');
-  const name = findName(part.toString('utf8', 0, headEnd));
-  if (name === undefined) return [];
-  return [[name, part.toString('utf8', headEnd + (isBare ? 2 : 4))]];
-}
-
-function findName(head: string): string | undefined {
-  const disposition = /^content-disposition[ \t]*:[ \t]*form-data[ \t]*(;[^\r\n]*)$/im.exec(head);
+  const head = part.toString('latin1', 0, headEnd);
   // The parameters follow the rules of a media type's.
-  return disposition === null
-    ? undefined
-    : parseMediaType(`form/data${toAscii(disposition[1]!)}`)?.parameters.get('name');
+  const parameters = parseMediaType(`form/data${findDisposition(head)}`)?.parameters;
+  const name = parameters?.get('name');
+  if (name === undefined) return [];
+  // A file may have any bytes, and is ignored as every unknown field is.
+  if (parameters?.has('filename') && !FIELD_NAMES.includes(name)) return [];
+  const type = /^content-type[ \t]*:([^\r\n]*)$/im.exec(head)?.[1];
+  if (type !== undefined) checkCharset(parseMediaType(type));
+  return [decodeField(Buffer.from(name, 'latin1'), part.subarray(headEnd + (isBare ? 2 : 4)))];
 }
 
-/** Only the field's name counts; a file's name may contain any character. */
-function toAscii(parameters: string): string {
-  return parameters.replace(/filename\*=[^;]*/gi, 'x=x');
+/** @returns the parameters of `form-data`, each after a semicolon */
+function findDisposition(head: string): string {
+  const match = /^content-disposition[ \t]*:[ \t]*form-data[ \t]*(;[^\r\n]*)$/im.exec(head);
+  // A file's name of RFC 8187 may have any character in it; only that there is one matters here.
+  return match === null ? '' : match[1]!.replace(/filename\*=[^;]*/gi, 'filename=x');
 }
 
 function toFault(text: string): ServiceError {

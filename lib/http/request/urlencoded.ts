@@ -1,4 +1,5 @@
 /** `application/x-www-form-urlencoded`, parsed by hand (URL Standard §5.1). */
+import { decodeField, type Fields } from './fields.ts';
 
 const AMPERSAND = 0x26;
 const EQUALS = 0x3d;
@@ -7,18 +8,16 @@ const PERCENT = 0x25;
 const SPACE = 0x20;
 const QUESTION = 0x3f;
 
-/** A form's fields in the order in which they came. */
-export type Fields = [name: string, value: string][];
-
 /**
  * Parses a form as `URLSearchParams` parses the same text, so one leading `?` is left out.
  *
  * @param body the bytes as sent
- * @returns names and values; what is not UTF-8 is U+FFFD
+ * @returns names and values
+ * @throws ServiceError `bad-request` if one of them is not UTF-8
  */
 export function parseUrlencoded(body: Buffer): Fields {
   const fields: Fields = [];
-  // One buffer for all fields: none is longer decoded than sent.
+  // One buffer for all fields: each part is decoded to where it began, as none is longer than sent.
   const decoded = Buffer.allocUnsafe(body.length);
   let equals = -1;
   let start = body[0] === QUESTION ? 1 : 0;
@@ -28,7 +27,8 @@ export function parseUrlencoded(body: Buffer): Fields {
       // Kept while it is ahead, so that a body of many names without `=` is searched only once.
       if (equals < start) equals = find(body, EQUALS, start);
       const nameEnd = Math.min(equals, end);
-      fields.push([decode(body, start, nameEnd, decoded), decode(body, nameEnd + 1, end, decoded)]);
+      const name = decode(body, start, nameEnd, decoded);
+      fields.push(decodeField(name, decode(body, nameEnd + 1, end, decoded)));
     }
     start = end + 1;
   }
@@ -42,9 +42,8 @@ function find(body: Buffer, byte: number, start: number): number {
 }
 
 /** Decodes `+` and `%XX`; a `%` without two hex digits stays as it is. */
-function decode(body: Buffer, start: number, end: number, into: Buffer): string {
-  if (start >= end) return '';
-  let length = 0;
+function decode(body: Buffer, start: number, end: number, into: Buffer): Buffer {
+  let to = start;
   for (let at = start; at < end; at += 1) {
     let byte = body[at]!;
     if (byte === PLUS) {
@@ -56,10 +55,10 @@ function decode(body: Buffer, start: number, end: number, into: Buffer): string 
         at += 2;
       }
     }
-    into[length] = byte;
-    length += 1;
+    into[to] = byte;
+    to += 1;
   }
-  return into.toString('utf8', 0, length);
+  return into.subarray(start, to);
 }
 
 /** @returns 0 to 15; for no hex digit a number so small that no sum with it reaches 0 */

@@ -1,8 +1,10 @@
 // What must hold for every input of the parsers, as loops that never end by themselves.
 import assert from 'node:assert/strict';
+import { isUtf8 } from 'node:buffer';
 import { join } from 'node:path';
 import { ServiceError } from '../../../lib/errors.ts';
 import { evaluate, parseRange } from '../../../lib/http/request/conditional.ts';
+import { parseJson } from '../../../lib/http/request/json.ts';
 import { parseMultipart } from '../../../lib/http/request/multipart.ts';
 import {
   acceptsEvents,
@@ -27,19 +29,38 @@ const boundary = 'b0undary';
 
 /** The properties by what they are about. */
 export const properties: Record<string, Property> = {
-  'a urlencoded form is what URLSearchParams makes of it': (random) => {
+  'a urlencoded form is what URLSearchParams makes of it, or refused': (random) => {
     const text = makeText(random, 30).toWellFormed();
+    const fields = orRefused(() => parseUrlencoded(Buffer.from(text)));
+    const ascii = text.replace(/[^\0-\x7f]+/g, encodeURIComponent);
+    const unescaped = ascii.replace(/%([0-9a-f]{2})/gi, (_, hex) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    // Separators are ASCII, so all names and values are UTF-8 if the whole is.
+    const isText = isUtf8(Buffer.from(unescaped, 'latin1'));
     // Node's own decodes a broken escape beside characters above ASCII otherwise than the standard
     // (they lose their upper bits), so it is given those escaped.
-    const ascii = text.replace(/[^\0-\x7f]+/g, encodeURIComponent);
-    const wanted = [...new URLSearchParams(ascii)];
-    assert.deepEqual(parseUrlencoded(Buffer.from(text)), wanted, JSON.stringify(text));
+    const wanted = isText ? [...new URLSearchParams(ascii)] : undefined;
+    assert.deepEqual(fields, wanted, JSON.stringify(text));
   },
 
-  'bytes that are no form are a form all the same': (random) => {
+  'bytes that are no form are a form all the same, or refused': (random) => {
     const bytes = damage(random, Buffer.from(makeText(random, 20)));
-    for (const [name, value] of parseUrlencoded(bytes)) {
+    for (const [name, value] of orRefused(() => parseUrlencoded(bytes)) ?? []) {
       assert.ok(name.isWellFormed() && value.isWellFormed());
+    }
+  },
+
+  'a JSON object reads back, and a damaged one is refused or read': (random) => {
+    const form: Record<string, string> = {};
+    for (const name of ['username', 'message', 'msg', makeText(random, 3)]) {
+      if (random.chance(0.5)) form[name] = makeText(random, 8);
+    }
+    const body = Buffer.from(JSON.stringify(form));
+    const own = Object.entries(form).filter(([name]) => /^(username|message|msg)$/.test(name));
+    assert.deepEqual(parseJson(body), own);
+    for (const [name, value] of orRefused(() => parseJson(damage(random, body))) ?? []) {
+      assert.ok(/^(username|message|msg)$/.test(name) && typeof value === 'string');
     }
   },
 
@@ -105,6 +126,10 @@ export const properties: Record<string, Property> = {
     assert.match(line, /^[^\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+\n$/);
     const { username, message } = parseLine(line)!;
     assert.deepEqual({ username, message }, entry);
+    for (const text of [username, message]) {
+      assert.match(text, /[^\s\u2800\p{Cf}\p{Default_Ignorable_Code_Point}]/u);
+      assert.ok(text.isWellFormed());
+    }
   },
 
   'a range lies in the text': (random) => {

@@ -207,6 +207,7 @@ function makeBadRequest(random: Random): string {
 function makeHeaders(random: Random): string[] {
   const all = [
     'Content-Type: multipart/form-data; boundary=b0',
+    'Content-Type: application/json',
     `Content-Type: ${makeField(random, 4)}`,
     'Accept: text/event-stream',
     `Accept: ${makeField(random, 4)}`,
@@ -239,6 +240,7 @@ function makeBody(random: Random): string {
   if (random.chance(0.2)) return '';
   if (random.chance(0.2)) return `5\r\nuser=\r\n${random.pick(['0\r\n\r\n', 'zz\r\n', ''])}`;
   if (random.chance(0.05)) return 'x'.repeat(70_000);
+  if (random.chance(0.2)) return JSON.stringify({ username: 'u', message: makeText(random, 10) });
   if (random.chance(0.5))
     return `username=u&message=${makeText(random, 10).replace(/[&+%\r\n]/g, '')}`;
   const part = `--b0\r\nContent-Disposition: form-data; name="${random.pick(['username', 'message', 'x'])}"`;

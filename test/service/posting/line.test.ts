@@ -56,6 +56,13 @@ function formatLocal(date: Date, timeZone: string): string {
   return new Intl.DateTimeFormat('sv-SE', { ...style, timeZone }).format(date);
 }
 
+/** Characters that show nothing, of each kind. */
+const hidden = [
+  ...['\u00ad', '\u034f', '\u061c', '\u115f', '\u1160', '\u17b4', '\u180b', '\u180e', '\u200b'],
+  ...['\u200d', '\u202e', '\u2060', '\u2066', '\u2800', '\u3164', '\ufe0f', '\ufeff', '\uffa0'],
+  ...['\ufff9', '\u{1d173}', '\u{e0001}', '\u{e0041}', '\u{e0100}'],
+];
+
 suite('the username', () => {
   test('is trimmed of white space on both sides', async () => {
     assert.deepEqual(await store(' \t omri ben \u00a0 ', 'm'), ['omri ben', 'm']);
@@ -92,6 +99,11 @@ suite('the username', () => {
     assert.deepEqual(await store(':a', 'm'), [':a', 'm']);
   });
 
+  test('needs a character that shows', async () => {
+    for (const username of hidden) await refuse({ username, message: 'm' }, /^username is blank/);
+    assert.deepEqual(await store('\u3164a\u200b', 'm'), ['\u3164a\u200b', 'm']);
+  });
+
   test('that looks like a line stays a username', async () => {
     const username = '[2018-02-25 14:00:51] omri';
     assert.deepEqual(await store(username, 'm'), [username, 'm']);
@@ -111,7 +123,7 @@ suite('the message', () => {
   });
 
   test('is counted after the cleaning: CR LF counts once', async () => {
-    const [, stored] = await store('a', `${'\r\n'.repeat(3999)}x`);
+    const [, stored] = await store('a', `${'\r\n'.repeat(3999)}x\r\n`);
     assert.equal(stored, `${'↵'.repeat(3999)}x`);
     await refuse({ username: 'a', message: `${'\r\n'.repeat(4000)}x` }, /message/);
     await refuse({ username: 'a', message: `${'\r'.repeat(4000)}x` }, /message/);
@@ -121,6 +133,12 @@ suite('the message', () => {
     for (const message of ['', ' ', '\t \t', '\n', '\r\n\r\n', '\u00a0\u2003\u3000']) {
       await refuse({ username: 'a', message }, /message/);
     }
+  });
+
+  test('needs a character that shows', async () => {
+    for (const message of hidden) await refuse({ username: 'a', message }, /^message is blank/);
+    await refuse({ username: 'a', message: ` \n${hidden.join('\n')}\n` }, /^message is blank/);
+    assert.deepEqual(await store('a', '\u200b\u2800.'), ['a', '\u200b\u2800.']);
   });
 
   test('is otherwise stored as sent, white space at its ends too', async () => {
@@ -133,7 +151,17 @@ suite('the message', () => {
     const forged = 'hi\n[2018-02-25 14:00:51] omri: I owe you 100';
     assert.deepEqual(await store('eve', forged), ['eve', forged.replace('\n', '↵')]);
     assert.deepEqual(await store('a', '1\r\n2\n3\r4\n\r5\r\r\n6'), ['a', '1↵2↵3↵4↵↵5↵↵6']);
-    assert.deepEqual(await store('a', '\nx\n'), ['a', '↵x↵']);
+    assert.deepEqual(await store('a', '\nx'), ['a', '↵x']);
+  });
+
+  test('loses the line breaks at its end, as piped text has them, and nothing else', async () => {
+    for (const end of ['\n', '\r\n', '\r', '\n\n\r\r\n']) {
+      assert.deepEqual(await store('a', `x${end}`), ['a', 'x']);
+    }
+    assert.deepEqual(await store('a', '\nx\ny \n'), ['a', '↵x↵y ']);
+    assert.deepEqual(await store('a', 'x\n '), ['a', 'x↵ ']);
+    assert.deepEqual(await store('a', 'x↵'), ['a', 'x↵']);
+    assert.deepEqual(await store('a', `${'x'.repeat(4000)}\n`), ['a', 'x'.repeat(4000)]);
   });
 
   test('of any script, emoji and direction marks comes back as sent', async () => {

@@ -90,7 +90,6 @@ suite('the fields', () => {
     'a broken escape stays as it is': ['username=a&message=100%&x', 'a: 100%'],
     'half an escape stays as it is': ['username=a&message=%4%zz%', 'a: %4%zz%'],
     'a raw byte of UTF-8 is taken as one': ['username=a&message=é', 'a: é'],
-    'bytes that are not UTF-8 become U+FFFD': ['username=a&message=%FFx%C3', 'a: \ufffdx\ufffd'],
     'a leading byte order mark is kept': ['username=a&message=%EF%BB%BFx', 'a: \ufeffx'],
     'a second equals sign belongs to the value': ['username=a&message=b=c==', 'a: b=c=='],
     'a name may be escaped': ['%75sername=a&mess%61ge=m', 'a: m'],
@@ -125,6 +124,11 @@ suite('the fields', () => {
     'a message too long': [`username=a&message=${'x'.repeat(4001)}`, /message/],
     'a username of two lines': ['username=a%0Ab&message=m', /username/],
     'a username that ends in a colon': ['username=a:&message=m', /username/],
+    'a username that is not UTF-8': ['username=caf%E9&message=m', /^username is not UTF-8/],
+    'a message that is not UTF-8': ['username=a&message=%FFx', /^message is not UTF-8/],
+    'a message cut inside a character': ['username=a&msg=%F0%9F%A6', /^msg is not UTF-8/],
+    'another field that is not UTF-8': ['username=a&message=m&x=%C0%AF', /field is not UTF-8/],
+    'a name that is not UTF-8': ['username=a&message=m&%ED%A0%80', /name of a field is not UTF-8/],
   };
   for (const [what, [body, field]] of Object.entries(missing)) {
     test(`${what} is 400 and names the field`, async () => {
@@ -223,11 +227,80 @@ suite('multipart/form-data', () => {
   }
 });
 
+suite('application/json', () => {
+  const send = (room: string, body: string | Uint8Array, type = 'application/json') =>
+    postBody(server, `/chat/${room}`, body, { 'content-type': type });
+
+  const taken: Record<string, [body: string, line: string]> = {
+    'has the same fields': ['{"username":"omri","message":"hi"}', 'omri: hi'],
+    'may have msg for message': ['{"username":"a","msg":"m"}', 'a: m'],
+    'has message before msg': ['{"msg":"1","username":"a","message":"2"}', 'a: 2'],
+    'has the last of a repeated name': ['{"username":"a","message":"1","message":"2"}', 'a: 2'],
+    'may have anything beside': ['{"x":[{"message":1}],"username":"a","message":"m"}', 'a: m'],
+    'is cleaned as a form is': [
+      '{"username":" a ","message":"1\\r\\n2\\u0007\\n"}',
+      'a: 1↵2\ufffd',
+    ],
+    'may escape what it likes': [
+      '{"username":"a","message":"\\u00e9\\ud83e\\udd8a"}',
+      'a: é\u{1f98a}',
+    ],
+  };
+  for (const [sentence, [body, line]] of Object.entries(taken)) {
+    test(sentence, async () => {
+      const room = makeRoom();
+      const answer = await send(room, body);
+      assert.equal(answer.status, 201, answer.text);
+      assert.deepEqual(await readLines(room), [line]);
+    });
+  }
+
+  const refused: Record<string, [body: string, words: RegExp]> = {
+    'cut off': ['{"username":"a","message":"m"', /JSON/],
+    'of an array': ['[{"username":"a","message":"m"}]', /object/],
+    'of a form': ['username=a&message=m', /JSON/],
+    'without a body': ['', /JSON/],
+    'without a username': ['{"message":"m"}', /username/],
+    'without a message': ['{"username":"a"}', /message/],
+    'whose username is a number': ['{"username":1,"message":"m"}', /username/],
+    'whose message is null': ['{"username":"a","message":null}', /message/],
+    'whose message is blank': ['{"username":"a","message":"\\u3164"}', /message/],
+    'whose message is half a pair': ['{"username":"a","message":"\\ud83e"}', /message/],
+    'whose username is half a pair': ['{"username":"\\udd8a","message":"m"}', /username/],
+  };
+  for (const [what, [body, words]] of Object.entries(refused)) {
+    test(`${what} is 400 and says so`, async () => {
+      const room = makeRoom();
+      await assertRefused(await send(room, body), 400, words, room);
+    });
+  }
+
+  test('that is not UTF-8 is 400, of another charset 415, and of UTF-8 taken', async () => {
+    const room = makeRoom();
+    const latin1 = Buffer.from('{"username":"a","message":"\xe9"}', 'latin1');
+    await assertRefused(await send(room, latin1), 400, /UTF-8/, room);
+    const body = '{"username":"a","message":"m"}';
+    const utf16 = Buffer.from(`\ufeff${body}`, 'utf16le');
+    await assertRefused(await send(room, utf16), 400, /UTF-8/, room);
+    const other = await send(room, body, 'application/json; charset=utf-16');
+    await assertRefused(other, 415, /charset.*utf-8/, room);
+    assert.equal((await send(room, body, 'application/json; charset=UTF-8')).status, 201);
+  });
+
+  test('may have 64 KiB and no byte more', async () => {
+    const room = makeRoom();
+    const start = '{"username":"a","message":"m","x":"';
+    const makeBody = (size: number) => `${start.padEnd(size - 2, 'x')}"}`;
+    await assertRefused(await send(room, makeBody(65_537)), 413, /65536/, room);
+    assert.equal((await send(room, makeBody(65_536))).status, 201);
+  });
+});
+
 suite('content types', () => {
   const accepted = [
     'application/x-www-form-urlencoded; charset=UTF-8',
     'Application/X-WWW-Form-URLEncoded',
-    'application/x-www-form-urlencoded;charset=iso-8859-1',
+    'application/x-www-form-urlencoded;charset="utf8"',
   ];
   for (const type of accepted) {
     test(`${type} is taken`, async () => {
@@ -239,13 +312,28 @@ suite('content types', () => {
     });
   }
 
-  const others = ['application/json', 'text/plain', 'application/x-www-form-urlencodedx', 'x', ''];
+  const others = ['text/json', 'text/plain', 'application/x-www-form-urlencodedx', 'x', ''];
   for (const type of others) {
     test(`${type || 'an empty one'} is 415`, async () => {
       const room = makeRoom();
       const headers = { 'content-type': type };
       const answer = await postBody(server, `/chat/${room}`, 'username=a&message=m', headers);
       await assertRefused(answer, 415, /application\/x-www-form-urlencoded/, room);
+    });
+  }
+
+  for (const charset of ['iso-8859-1', 'UTF-16', 'us-ascii', '"windows-1252"']) {
+    test(`another charset (${charset}) is 415, of the form and of a part of it`, async () => {
+      const room = makeRoom();
+      const headers = { 'content-type': `application/x-www-form-urlencoded; charset=${charset}` };
+      const answer = await postBody(server, `/chat/${room}`, 'username=a&message=m', headers);
+      await assertRefused(answer, 415, /charset.*utf-8/, room);
+      const form = makeMultipart([
+        ['username', 'a'],
+        ['message', { filename: 'm', type: `text/plain; charset=${charset}`, content: 'm' }],
+      ]);
+      const other = await postBody(server, `/chat/${room}`, form.body, form.headers);
+      await assertRefused(other, 415, /charset.*utf-8/, room);
     });
   }
 

@@ -47,6 +47,33 @@ suite('a message from a sender', () => {
       });
     }
   }
+
+  test('may end in any number of line breaks, and 64 KiB of them cost no time', () => {
+    const breaks = '\r\n\n\r'.repeat(16_384);
+    assert.equal(toEntry('a', `m${breaks}`).entry?.message, 'm');
+    assert.match(toEntry('a', breaks).fault ?? '', /^message is blank/);
+    assert.match(toEntry('a', `${breaks}m`).fault ?? '', /^message is too long/);
+  });
+
+  test('needs a character that shows: of all of Unicode these show', () => {
+    const hidden = /^[\s\u2800\u3164\p{Cf}\p{Default_Ignorable_Code_Point}]$/u;
+    for (let code = 0x20; code <= 0x10ffff; code += 1) {
+      if (code >= 0xd800 && code <= 0xdfff) continue;
+      const character = String.fromCodePoint(code);
+      const { fault } = toEntry('a', character);
+      const isRight = hidden.test(character) ? fault?.startsWith('message is blank') : !fault;
+      if (!isRight) assert.fail(`U+${code.toString(16)}: ${fault}`);
+    }
+  });
+});
+
+suite('a line that an older version stored', () => {
+  for (const { line, ...entry } of vectors.readLines) {
+    test(`(${show(line)}) reads back the same`, () => {
+      assert.deepEqual(parseLine(line), { time, ...entry });
+      assert.equal(formatLine(time, entry), line);
+    });
+  }
 });
 
 suite('the limits', () => {
@@ -64,12 +91,12 @@ suite('the limits', () => {
   test('a message has 1 to 4,000 code points after cleaning', () => {
     assert.ok(isTaken('a', 'm'.repeat(4000)));
     assert.ok(isTaken('a', fox.repeat(4000)));
-    assert.ok(isTaken('a', `m${'\r\n'.repeat(3999)}`), 'CR LF counts once');
+    assert.ok(isTaken('a', `${'\r\n'.repeat(3999)}m`), 'CR LF counts once');
     assert.ok(!isTaken('a', 'm'.repeat(4001)));
     assert.ok(!isTaken('a', fox.repeat(4001)));
-    assert.ok(!isTaken('a', `m${'\r\n'.repeat(4000)}`));
-    assert.ok(!isTaken('a', `m${'\r'.repeat(4000)}`), 'a CR alone counts');
-    assert.ok(isTaken('a', `m${'\n\r'.repeat(1999)}`), 'in LF CR LF, CR LF is one line break');
+    assert.ok(!isTaken('a', `${'\r\n'.repeat(4000)}m`));
+    assert.ok(!isTaken('a', `${'\r'.repeat(4000)}m`), 'a CR alone counts');
+    assert.ok(isTaken('a', `${'\n\r'.repeat(1999)}m`), 'in LF CR LF, CR LF is one line break');
   });
 
   test('a megabyte is refused as one character too many is', () => {

@@ -49,11 +49,20 @@ suite('a good room name', () => {
 });
 
 suite('a bad room name', () => {
-  for (const { room, why } of vectors.badRooms) {
-    test(`(${why}) is refused in one line`, () => {
+  for (const { room, why, fit } of vectors.badRooms) {
+    const what = fit === undefined ? '' : ` that says that ${fit} characters fit`;
+    test(`(${why}) is refused in one line${what}`, () => {
       const fault = findRoomFault(room);
       assert.match(fault ?? '', /^[\x20-\x7e]+$/);
       assert.match(fault ?? '', /room/);
+      if (fit === undefined) return;
+      assert.ok(
+        fault!.includes(`the first ${fit} of its ${[...room].length} characters fit;`),
+        fault,
+      );
+      const [first, next] = [fit, fit + 1].map((end) => [...room].slice(0, end).join(''));
+      assert.equal(findRoomFault(first!), undefined);
+      assert.notEqual(findRoomFault(next!), undefined);
     });
   }
 
@@ -148,7 +157,7 @@ suite('a file stem', () => {
   test('may have exactly 240 bytes', () => {
     assert.equal(toFileStem('\u05e9'.repeat(40)).length, MAX_STEM_BYTES);
     assert.equal(findRoomFault('\u05e9'.repeat(40)), undefined);
-    assert.match(findRoomFault(`${'\u05e9'.repeat(40)}a`) ?? '', /240/);
+    assert.match(findRoomFault(`${'\u05e9'.repeat(40)}a`) ?? '', /the first 40 of its 41/);
   });
 });
 

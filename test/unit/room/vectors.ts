@@ -6,9 +6,10 @@ import { projectFolder } from '../../support/paths.ts';
 /** The contents of the file. */
 export interface Vectors {
   rooms: { room: string; file: string }[];
-  badRooms: { room: string; why: string }[];
+  badRooms: { room: string; why: string; fit?: number }[];
   time: string;
   lines: { username: string | null; message: string | null; line?: string; fault?: string }[];
+  readLines: { line: string; username: string; message: string }[];
   epochs: { text: string; times: number; epoch: string }[];
 }
 
@@ -19,6 +20,9 @@ export const vectors: Vectors = JSON.parse(
 
 /** Shows a text in the name of a test. */
 export function show(text: string | null | undefined): string {
-  const shown = JSON.stringify(text) ?? 'nothing';
+  const shown = (JSON.stringify(text) ?? 'nothing').replace(
+    /(?! )[\s\u2800\p{Cf}\p{Default_Ignorable_Code_Point}]/gu,
+    (hidden) => `\\u{${hidden.codePointAt(0)!.toString(16)}}`,
+  );
   return shown.length > 60 ? `${shown.slice(0, 50)}… (${text?.length} units)` : shown;
 }

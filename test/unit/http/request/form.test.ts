@@ -116,6 +116,8 @@ suite('a content type', () => {
     urlencoded,
     urlencoded.toUpperCase(),
     `${urlencoded}; charset=UTF-8`,
+    `${urlencoded};charset="utf-8"`,
+    `${urlencoded}; CHARSET=utf8`,
     ` ${urlencoded} ;x="a;b"`,
   ];
   for (const type of taken) {
@@ -124,18 +126,34 @@ suite('a content type', () => {
     });
   }
 
+  for (const type of ['application/json', 'Application/JSON; charset=utf-8']) {
+    test(`${type} is taken`, async () => {
+      const body = '{"msg":"\\u05e9","username":"a"}';
+      const form = await send(makeHead(body.length, type) + body);
+      assert.equal(Buffer.from(form, 'latin1').toString(), '{"username":"a","message":"\u05e9"}');
+    });
+  }
+
   const refused = [
     '',
     'text/plain',
-    'application/json',
+    'text/json',
+    'application/problem+json',
+    `${urlencoded}; charset=iso-8859-1`,
+    `${urlencoded}; charset="utf-16"`,
+    `${urlencoded}; Charset=us-ascii`,
+    `${urlencoded}; charset=`,
+    `${urlencoded}; charset=""`,
+    'application/json; charset=latin1',
+    'multipart/form-data; boundary=b; charset=windows-1252',
     `${urlencoded}x`,
     `x${urlencoded}`,
     'multipart/mixed; boundary=b',
     `${urlencoded}, text/plain`,
   ];
   for (const type of refused) {
-    test(`${type || 'none'} is not`, async () => {
-      assert.equal(await send(`${makeHead(9, type)}message=m`), 'media-type');
+    test(`${type || 'none'} is not, before its body is there`, async () => {
+      assert.equal(await send(makeHead(9, type)), 'media-type');
     });
   }
 
@@ -146,6 +164,22 @@ suite('a content type', () => {
     }
     const head = makeHead(9, urlencoded, 'Content-Encoding: Identity\r\n');
     assert.equal(await send(`${head}message=m`), '{"message":"m"}');
+  });
+
+  test('of a body that is not UTF-8 is that of a bad request', async () => {
+    const bodies: Record<string, string> = {
+      [urlencoded]: 'message=\xe9',
+      'application/json': '{"message":"\xe9"}',
+      'multipart/form-data; boundary=b':
+        '--b\r\nContent-Disposition: form-data; name="message"\r\n\r\n\xe9\r\n--b--',
+    };
+    for (const [type, body] of Object.entries(bodies)) {
+      const bytes = Buffer.from(body, 'latin1');
+      const wire = await openWire({ port });
+      wire.send(makeHead(bytes.length, type));
+      wire.send(bytes);
+      assert.match(await wire.waitForEnd(), /<bad-request>/, type);
+    }
   });
 
   test('of multipart needs a boundary', async () => {

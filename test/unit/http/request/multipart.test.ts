@@ -56,10 +56,24 @@ suite('a form as fetch encodes it', () => {
     form.append('file', new File(['content'], 'a "quoted"; name=message\r\n.txt'));
     form.append('message', 'm');
     const fields = parseMultipart(...(await encode(form)));
-    assert.deepEqual(fields, [
-      ['file', 'content'],
-      ['message', 'm'],
-    ]);
+    assert.deepEqual(fields, [['message', 'm']]);
+  });
+
+  test('may have any bytes and any charset in a file that is not of the message', async () => {
+    const form = new FormData();
+    const type = 'text/plain; charset=iso-8859-1';
+    form.append(
+      'photo',
+      new File([Uint8Array.of(0xff, 0xd8, 0x00, 0xe9)], 'caf\u00e9.jpg', { type }),
+    );
+    form.append('message', 'm');
+    assert.deepEqual(parseMultipart(...(await encode(form))), [['message', 'm']]);
+  });
+
+  test('may send the message as a file', async () => {
+    const form = new FormData();
+    form.append('message', new File(['\u05e9'], 'message.txt', { type: 'text/plain' }));
+    assert.deepEqual(parseMultipart(...(await encode(form))), [['message', '\u05e9']]);
   });
 
   test('may be empty', async () => {
@@ -95,9 +109,13 @@ suite('a form in another shape', () => {
       '--b\r\nContent-Disposition: form-data; name="a\\"b"\r\n\r\nm\r\n--b--',
       [['a"b', 'm']],
     ],
+    'with a name beyond ASCII': [
+      '--b\r\nContent-Disposition: form-data; name="\u05e9\u{1f98a}"\r\n\r\nm\r\n--b--',
+      [['\u05e9\u{1f98a}', 'm']],
+    ],
     'with a file name of RFC 5987': [
-      '--b\r\nContent-Disposition: form-data; filename*=UTF-8\'\'%e2%82%ac; name="f"\r\n\r\nm\r\n--b--',
-      [['f', 'm']],
+      '--b\r\nContent-Disposition: form-data; filename*=UTF-8\'\'%e2%82%ac; name="msg"\r\n\r\nm\r\n--b--',
+      [['msg', 'm']],
     ],
     'with a part that has no header': [
       `--b\r\n\r\nlost\r\n--b\r\n${head}a\r\n--b--`,
@@ -113,14 +131,65 @@ suite('a form in another shape', () => {
   for (const [what, [body, fields]] of Object.entries(shapes)) {
     test(`(${what}) is read`, () => assert.deepEqual(parse(body), fields));
   }
+});
 
-  test('has what is not UTF-8 as U+FFFD', () => {
-    const body = Buffer.concat([
-      Buffer.from(`--b\r\n${head}`),
-      Buffer.from([0xff, 0x41]),
-      Buffer.from('\r\n--b--'),
-    ]);
-    assert.deepEqual(parseMultipart(body, 'b'), [['username', '\ufffdA']]);
+suite('a form whose text is not UTF-8', () => {
+  const cases: Record<string, [part: string, words: RegExp]> = {
+    'in a username': ['name="username"\r\n\r\ncaf\xe9', /^username is not UTF-8; /],
+    'in a message': ['name="message"\r\n\r\n\xff\xfeh\0i\0', /^message is not UTF-8; /],
+    'in an overlong character': ['name="message"\r\n\r\n\xc0\xaf', /^message is not UTF-8; /],
+    'in a sequence that the boundary cuts': [
+      'name="message"\r\n\r\na\xf0\x9f\xa6',
+      /^message is not UTF-8; /,
+    ],
+    'in a surrogate': ['name="msg"\r\n\r\n\xed\xa0\x80', /^msg is not UTF-8; /],
+    'in another field': ['name="other"\r\n\r\n\xe9', /^a field is not UTF-8; /],
+    'in the name of a field': ['name="caf\xe9"\r\n\r\nm', /^the name of a field is not UTF-8; /],
+    'in a file that is the message': [
+      'name="message"; filename="a"\r\nContent-Type: application/octet-stream\r\n\r\n\xe9',
+      /^message is not UTF-8; /,
+    ],
+  };
+  for (const [what, [part, words]] of Object.entries(cases)) {
+    test(`(${what}) is a bad request`, () => {
+      const body = `--b\r\nContent-Disposition: form-data; ${part}\r\n--b--`;
+      assert.throws(
+        () => parseMultipart(Buffer.from(body, 'latin1'), 'b'),
+        (error) => {
+          assert.ok(error instanceof ServiceError);
+          assert.equal(error.code, 'bad-request');
+          assert.match(error.message, words);
+          return true;
+        },
+      );
+    });
+  }
+
+  test('(a part has another charset) is of a media type that is not taken', () => {
+    const others = ['iso-8859-1', 'US-ASCII', '"utf-16"', 'utf-8x', '""'];
+    for (const charset of others) {
+      const field = `Content-Type: text/plain; charset=${charset}`;
+      for (const fields of [`${field}\r\n${head}`, `${head.trimEnd()}\r\n${field}\r\n\r\n`]) {
+        assert.throws(
+          () => parse(`--b\r\n${fields}a\r\n--b--`),
+          (error) => error instanceof ServiceError && error.code === 'media-type',
+          charset,
+        );
+      }
+    }
+  });
+
+  for (const charset of ['utf-8', 'UTF-8', '"Utf-8"', 'utf8']) {
+    test(`(it is, and a part has the charset ${charset}) is read`, () => {
+      const body = `--b\r\nContent-Type: text/plain;charset=${charset}\r\n${head}\u05e9\r\n--b--`;
+      assert.deepEqual(parse(body), [['username', '\u05e9']]);
+    });
+  }
+
+  test('(only a file name is not) is read', () => {
+    const part = 'name="message"; filename="caf\xe9.txt"\r\n\r\nm';
+    const body = `--b\r\nContent-Disposition: form-data; ${part}\r\n--b--`;
+    assert.deepEqual(parseMultipart(Buffer.from(body, 'latin1'), 'b'), [['message', 'm']]);
   });
 });
 

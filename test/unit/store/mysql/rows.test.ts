@@ -4,6 +4,7 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { formatLine } from '../../../../lib/room/message.ts';
 import { MAX_ROW_BYTES, toBytes, toRows } from '../../../../lib/store/mysql/rows.ts';
+import { vectors } from '../../room/vectors.ts';
 
 suite('bytes become rows and come back the same', () => {
   const messages = fc
@@ -32,6 +33,14 @@ suite('bytes become rows and come back the same', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('lines that an older version stored are messages, though nobody can send them now', () => {
+    for (const { line, username, message } of vectors.readLines) {
+      const [row] = toRows(Buffer.from(line), 0, true);
+      assert.deepEqual([row?.username, row?.message], [username, message], JSON.stringify(line));
+      assert.equal(toBytes(row!).toString(), line);
+    }
   });
 
   test('messages are messages, and what only looks like one is not', () => {
