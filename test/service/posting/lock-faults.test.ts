@@ -1,11 +1,11 @@
 // Processes that die, come back or stand still with a room's lock in their hands (contract §9).
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { findViolations, type Sent } from '../../support/checker.ts';
 import { runCrowd } from '../../support/crowd.ts';
-import { type Answer, post, read } from '../../support/http.ts';
+import { type Answer, get, post, read } from '../../support/http.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { pause, type Server, startServer } from '../../support/server.ts';
@@ -258,5 +258,22 @@ test('a stump that a crash left is a line of its own, and the next one is whole'
   const next = await post(server, 'torn', { username: 'a', message: 'after' });
   const whole = readFileSync(join(store, 'torn.txt'), 'utf8');
   assert.equal(whole, `${text}[2018-02-25 14:00:51] omri: hi ever\n${next.text}`);
+  await server.stop();
+});
+
+test('a start beside a stale lock serves, and hides nothing that the lock would hide', async () => {
+  const store = makeTempFolder('rooms');
+  const lock = join(store, '.locks', 'r.lock');
+  const lines = '[2018-02-25 14:00:51] omri: one\n[2018-02-25 14:00:52] omri: two\n';
+  mkdirSync(join(store, '.locks'));
+  writeFileSync(join(store, 'r.txt'), lines);
+  writeFileSync(lock, '0123456789abcdef 7 32\n');
+  const server = await startServer({ store });
+  const [room, other, ready] = [read(server, 'r'), read(server, 'other'), get(server, '/-/ready')];
+  assert.equal((await get(server, '/-/healthy')).status, 200);
+  assert.equal((await room).text, lines);
+  assert.ok(!existsSync(lock));
+  assert.equal((await other).status, 200);
+  assert.equal((await ready).status, 200);
   await server.stop();
 });
