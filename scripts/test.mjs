@@ -10,6 +10,8 @@ import { check } from './check.mjs';
 import { compileTests, fail, installPackages, listFiles, root } from './lib.mjs';
 
 const fileTimeoutMs = 300_000;
+const slowestFirst = ['/mysql/', '/service/', '/browser/', '/faults/', '/contract/', ''];
+const timed = ['/faults/lock/', '/posting/lock-faults'];
 
 const names = process.argv.slice(2);
 const results = { passed: 0, failed: [], skipped: [] };
@@ -34,16 +36,18 @@ function chooseFiles() {
 }
 
 /**
- * Most files wait for processes and disks more than they compute, so more of them run at a time
- * than there are cores. Files whose name ends in .timing.test run alone: they judge how long
- * something took.
+ * Most files wait for processes and disks more than they compute, so twice as many run at a time as
+ * there are cores, the slowest folders first. Those that judge how long something took run last, with
+ * the machine to themselves.
  */
 function makeGroups(files) {
-  const isTiming = (path) => path.endsWith('.timing.test.js');
-  const concurrency = 2 * availableParallelism();
+  const cores = availableParallelism();
+  const rank = (path) => slowestFirst.findIndex((folder) => path.includes(folder));
+  const isTimed = (path) => timed.some((part) => path.includes(part));
+  const sorted = files.toSorted((one, other) => rank(one) - rank(other));
   const groups = [
-    { concurrency, files: files.filter((path) => !isTiming(path)) },
-    { concurrency: 1, files: files.filter(isTiming) },
+    { concurrency: 2 * cores, files: sorted.filter((path) => !isTimed(path)) },
+    { concurrency: cores, files: sorted.filter(isTimed) },
   ];
   return groups.filter((group) => group.files.length > 0);
 }
