@@ -1,7 +1,7 @@
 /**
  * The seam to the file system: the few calls that the folder store and the locks make, so that a
- * test can put a disk in its place that fails or loses power. The calls bear Node's names and do
- * what Node's do. What is built from them is in files.ts and durability.ts.
+ * test can replace it by a disk that fails or loses power. The calls bear Node's names and do what
+ * Node's do. What is built from them is in files.ts and durability.ts.
  */
 import fs from 'node:fs';
 import path from 'node:path';

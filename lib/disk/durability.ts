@@ -88,7 +88,7 @@ export async function makeWritesDurable(
   }
 }
 
-/** Writes what stands in a file from an offset on, in its place. */
+/** Overwrites a file with its own bytes from an offset on. */
 function writeAgain(fd: number, fromBytes: number, disk: Disk): void {
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
   for (let at = fromBytes; ; ) {

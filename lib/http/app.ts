@@ -1,7 +1,7 @@
 /**
  * The web's face of the service: one handler for all requests. Each finds its route, passes the checks
  * that all requests share, and is answered by the route's handler in `routes/`. Whatever a handler
- * throws ends in one place, and every answer is counted. What a room is, who stores it and who is told
+ * throws ends here, and every answer is counted. What a room is, who stores it and who is told
  * of new lines is known elsewhere; connections are the listener's.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';

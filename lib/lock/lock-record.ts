@@ -3,8 +3,8 @@
  *
  * No other lock has the same owner and number. Dashes stand for the committed offset while the
  * owner has written nothing. The name is the lock's own: the file behind a lock becomes another
- * lock's once it is released (lock-inodes.ts). All up to the end of the committed offset has a
- * fixed place, so whoever reads while the owner writes sees a number or none.
+ * lock's once it is released (lock-inodes.ts). All up to the end of the committed offset stands
+ * at fixed offsets, so whoever reads while the owner writes sees a number or none.
  */
 import path from 'node:path';
 import { type Disk, realDisk } from '../disk/disk.ts';

@@ -31,7 +31,7 @@ export class Log {
     return LOG_LEVELS.indexOf(level) >= this.#least;
   }
 
-  /** For whoever looks for a fault. */
+  /** For whoever searches for a fault. */
   debug(text: string, fields?: LogFields): void {
     this.#log('debug', text, fields);
   }

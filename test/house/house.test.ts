@@ -70,6 +70,20 @@ const examples: Record<string, Example> = {
       'lib/errors.ts': '',
     },
   },
+  'lib/ uses the words of the glossary': {
+    rule: rules.findPrivateWords,
+    bad: [
+      { 'lib/a.ts': '// It looks at the file.\n' },
+      { 'lib/a.ts': 'const isDead = true;\n' },
+      { 'lib/a.ts': '/** A place in a room. */\n' },
+      { 'lib/a.ts': 'function pokeHub(): void {}\n' },
+      { 'server.ts': "fail('looking for the store');\n" },
+    ],
+    good: {
+      'lib/a.ts': 'text.replace(placeholder, deadline); // written in place by dns.lookup\n',
+      'test/a.ts': '// A dead process looks for its place.\n',
+    },
+  },
   'imports run one way': {
     rule: rules.findWrongImports,
     bad: [

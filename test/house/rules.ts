@@ -109,6 +109,20 @@ export function findFacelessFolders(files: Files): string[] {
   });
 }
 
+const privateWords = /^(look(s|ed|ing)?|places?|placed|pok(e|es|ed|ing)|dead)$/i;
+
+/** lib/ uses the glossary's words; `look`, `place`, `poke` and `dead` each had several meanings. */
+export function findPrivateWords(files: Files): string[] {
+  return eachSource(files, /^(lib\/|server\.ts$)/, (path, text) =>
+    text.split('\n').flatMap((line, index) => {
+      // A camel-case name is several words: isDead is one, deadline is none of them.
+      const words = line.replace(/\bin place\b/g, '').match(/[A-Z]?[a-z]+/g) ?? [];
+      const found = words.find((word) => privateWords.test(word));
+      return found ? [`${path}:${index + 1} says ${found}`] : [];
+    }),
+  );
+}
+
 /**
  * Who may import whom, below lib/. A row is a file or a folder without the folders in it that have a row
  * of their own; the first that fits counts. `server.ts` starts everything, so it may import all.

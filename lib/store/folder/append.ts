@@ -5,7 +5,7 @@
  * 2. Publish its size as the committed offset, so that readers stop there.
  * 3. Write everything with one call, in append mode.
  * 4. Sync the file; of a new room also its name.
- * 5. Find the bytes in the room's file. An editor may have replaced the file, somebody may have
+ * 5. Find the bytes in the room's file. An editor may have reappended the file, somebody may have
  *    appended by hand, and an owner that lost its lock while it stood still may have written as well.
  *
  * If the write or the sync fails, the file is truncated to the committed offset, still under the lock.
@@ -21,7 +21,7 @@ import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
 import { endsWithLf, findBatch, isSameState, readEpoch } from './room-file.ts';
 
-/** How often a batch is written again because the file was replaced during the append. */
+/** How often a batch is written again because the file was reappended during the append. */
 const MAX_REWRITES = 3;
 
 /** How often a call is tried again whose failure would leave it open what is stored. */
@@ -43,7 +43,7 @@ export interface AppendOptions {
 }
 
 /** Where bytes stand that were appended. */
-interface Placed {
+interface Appended {
   readonly start: number;
   readonly epoch: string;
   /** The file's state if nobody else has touched it since it was opened, and it ends with LF. */
@@ -68,13 +68,14 @@ export async function appendEntries(
     const time = formatTime(Date.now());
     const lines = entries.map((entry) => formatLine(time, entry));
     let gap = '';
-    const placed = await appendToFile(file, lock, options, ({ fd, state, epoch }) => {
+    const appended = await appendToFile(file, lock, options, ({ fd, state, epoch }) => {
       // What a person or a crash left without a line feed stays a line of its own.
       const isComplete = epoch !== undefined || endsWithLf(fd, state.size, options.disk);
       gap = isComplete ? '' : '\n';
       return Buffer.from(gap + lines.join(''), 'utf8');
     });
-    if (placed !== undefined) return toReceipts(placed.epoch, placed.start + gap.length, lines);
+    if (appended !== undefined)
+      return toReceipts(appended.epoch, appended.start + gap.length, lines);
   }
   throw new ServiceError('unavailable', 'somebody keeps replacing the room; try again');
 }
@@ -93,10 +94,10 @@ export async function appendBytes(
   bytes: Buffer,
   options: AppendOptions,
 ): Promise<boolean> {
-  const placed = await appendToFile(file, lock, options, ({ state }) =>
+  const appended = await appendToFile(file, lock, options, ({ state }) =>
     state.size === offset ? bytes : undefined,
   );
-  return placed?.start === offset;
+  return appended?.start === offset;
 }
 
 /**
@@ -108,18 +109,18 @@ async function appendToFile(
   lock: HeldLock,
   options: AppendOptions,
   compose: (room: OpenFile) => Buffer | undefined,
-): Promise<Placed | undefined> {
+): Promise<Appended | undefined> {
   const { files } = options;
   const room = files.open(file);
-  let placed: Placed | undefined;
+  let appended: Appended | undefined;
   try {
     const bytes = compose(room);
-    if (bytes !== undefined) placed = await writeAndCheck(room, file, lock, bytes, options);
+    if (bytes !== undefined) appended = await writeAndCheck(room, file, lock, bytes, options);
   } finally {
-    if (placed?.state === undefined) files.drop(room);
-    else files.keep(file, room, placed.state, placed.epoch);
+    if (appended?.state === undefined) files.drop(room);
+    else files.keep(file, room, appended.state, appended.epoch);
   }
-  return placed;
+  return appended;
 }
 
 async function writeAndCheck(
@@ -128,7 +129,7 @@ async function writeAndCheck(
   lock: HeldLock,
   bytes: Buffer,
   options: AppendOptions,
-): Promise<Placed | undefined> {
+): Promise<Appended | undefined> {
   const { disk } = options;
   const { fd, state } = room;
   lock.publish(state.size);

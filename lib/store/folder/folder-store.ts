@@ -37,7 +37,7 @@ export interface FolderStoreOptions {
   readonly durable: boolean;
   readonly log: Log;
   readonly registry: Registry;
-  /** The file system; the real one unless a test puts another in its place. */
+  /** The file system; the real one unless a test replaces it. */
   readonly disk?: Disk;
 }
 
