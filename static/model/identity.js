@@ -16,13 +16,6 @@ class Identity extends Emitter {
 /** The reader of this page. */
 export const identity = new Identity();
 
-/** Why somebody can't have this name, or ''. @param {string} name */
-export function checkUsername(name) {
-	if (!name) return 'Please give a name.';
-	if ([...name].length > 64) return 'A name has at most 64 characters.';
-	return /: |:$/.test(name) ? 'A name has no “: ” in it.' : '';
-}
-
 /** A hue for a name, the same for every reader (FNV-1a). @param {string} name */
 export function getHue(name) {
 	let hash = 0x811c9dc5;

@@ -46,15 +46,36 @@ export function parseLine(text) {
 	return { time, name, message };
 }
 
+/** Whether a text shows nothing: white space and invisible characters alone. @param {string} text */
+export function isBlank(text) {
+	return /^[\s\u2800\p{Cf}\p{Default_Ignorable_Code_Point}]*$/u.test(text);
+}
+
+/** A name as the server stores it. @param {string} name */
+export function cleanName(name) {
+	return cleanCharacters(name.trim());
+}
+
+/** Why somebody can't have this name, or ''. @param {string} name as typed */
+export function faultOfName(name) {
+	if (isBlank(name)) return name.trim() ? 'A name has a letter that shows.' : 'Please give a name.';
+	if ([...cleanName(name)].length > 64) return 'A name has at most 64 characters.';
+	return /: |:$|[\r\n]/.test(name.trim()) ? 'A name has no “: ” and no line break in it.' : '';
+}
+
 /** A message as the server stores it. @param {string} message */
 export function cleanMessage(message) {
-	return message
-		.replace(/\p{Cs}/gu, '\uFFFD')
-		.replace(/\r\n?|\n/g, '↵')
-		.replace(/(?!\t)[\p{Cc}\u2028\u2029]/gu, '\uFFFD');
+	let end = message.length;
+	while (/[\r\n]/.test(message.charAt(end - 1))) end -= 1;
+	return cleanCharacters(message.slice(0, end).replace(/\r\n?|\n/g, '↵'));
 }
 
 /** Counts characters as the server does. @param {string} message */
 export function countCharacters(message) {
 	return [...cleanMessage(message)].length;
+}
+
+/** @param {string} text */
+function cleanCharacters(text) {
+	return text.replace(/\p{Cs}|(?!\t)[\p{Cc}\u2028\u2029]/gu, '\uFFFD');
 }

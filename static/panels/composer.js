@@ -1,7 +1,7 @@
 import { byId, on, onSubmit } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
 import { shared } from '../lib/storage.js';
-import { countCharacters, MESSAGE_LIMIT } from '../model/line.js';
+import { countCharacters, isBlank, MESSAGE_LIMIT } from '../model/line.js';
 import { room } from '../model/room.js';
 
 /** So near to the limit the composer counts. */
@@ -45,8 +45,8 @@ class Composer extends Emitter {
 	}
 
 	#submit() {
-		const message = this.#text.value.replace(/^(?:[^\S\n]*\n)+|\s+$/g, '');
-		if (!message || countCharacters(message) > MESSAGE_LIMIT) return;
+		const message = this.#text.value.replace(/^(?:[^\S\n]*\n)+/, '').trimEnd();
+		if (isBlank(message) || countCharacters(message) > MESSAGE_LIMIT) return;
 		this.emit('send', message);
 		this.#text.value = '';
 		this.#update();
@@ -63,7 +63,7 @@ class Composer extends Emitter {
 		else if (left < COUNTED_LEFT) counter.textContent = `${left} left`;
 		counter.classList.toggle('over', left < 0);
 		this.#text.setAttribute('aria-invalid', String(left < 0));
-		byId('send', HTMLButtonElement).disabled = left < 0 || !value.trim();
+		byId('send', HTMLButtonElement).disabled = left < 0 || isBlank(value);
 		if (CSS.supports('field-sizing', 'content')) return;
 		style.height = 'auto';
 		style.height = `${this.#text.scrollHeight}px`;

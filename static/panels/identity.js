@@ -1,5 +1,6 @@
 import { byId, on, onSubmit, showFault } from '../lib/dom.js';
-import { checkUsername, identity } from '../model/identity.js';
+import { identity } from '../model/identity.js';
+import { cleanName, faultOfName } from '../model/line.js';
 
 /** Asks for the reader's name, once, in the place where they will write; later on request. */
 class IdentityForm {
@@ -19,10 +20,10 @@ class IdentityForm {
 	}
 
 	#submit() {
-		const name = this.#input.value.trim();
-		const fault = checkUsername(name);
+		const name = this.#input.value;
+		const fault = faultOfName(name);
 		showFault(this.#input, fault);
-		if (!fault) identity.setName(name);
+		if (!fault) identity.setName(cleanName(name));
 	}
 
 	/** @param {boolean} isAsking */

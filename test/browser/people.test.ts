@@ -130,6 +130,9 @@ test('the page asks for a name once, in the page itself', { skip }, async (t) =>
   await page.keyboard.type('me: you');
   await page.keyboard.press('Enter');
   assert.match(await page.locator('#name-fault').innerText(), /: /);
+  await page.locator('#name').fill('\u3164\u200b');
+  await page.locator('#name').press('Enter');
+  assert.match(await page.locator('#name-fault').innerText(), /shows/);
   await page.locator('#name').fill('  omri ');
   await page.locator('#name').press('Enter');
   await say(page, 'hi everybody!');
@@ -206,6 +209,25 @@ test('each room keeps its draft through a reload, and counts near the limit', {
   assert.deepEqual(await readPending(page), []);
   await say(page, '😀'.repeat(4000));
   await waitForText(page, '😀'.repeat(4000));
+});
+
+test('a message that shows nothing is not sent, and one is sent without its last line breaks', {
+  skip,
+}, async (t) => {
+  const server = await serve(t);
+  const { page } = await openAs(browser, `${server.url}/blank`, { name: 'omri' });
+  await waitForState(page, 'live');
+  for (const blank of ['\u200b', ' \u3164\n\u2800', '\u00ad\u{e0041}']) {
+    await say(page, blank);
+    assert.ok(await page.getByRole('button', { name: 'Send' }).isDisabled());
+    assert.equal(await page.locator('#message').inputValue(), blank);
+  }
+  await say(page, '\n\u200bwords\n\n');
+  await waitForText(page, 'words');
+  await page.locator('#pending .pending').waitFor({ state: 'detached' });
+  const [line, ...others] = readFile(server.store, 'blank');
+  assert.equal(line!.message, '\u200bwords');
+  assert.deepEqual(others, []);
 });
 
 test('a message that the server refuses keeps its text and says why', { skip }, async (t) => {
