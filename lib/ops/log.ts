@@ -1,5 +1,8 @@
 /**
- * The log: one line an event on standard output, never with a message or a username. This is the only
+ * What operators see of a process: the log here, the counters in `metrics.ts`. Neither knows rooms or
+ * requests; whoever does says what to log and what to count.
+ *
+ * The log has one line an event on standard output, never with a message or a username. This is the only
  * file that writes to standard output and standard error.
  */
 

@@ -1,6 +1,8 @@
 /**
- * Messages and their lines: what a sender may send, how it is cleaned, how its line is formatted and
- * parsed.
+ * The domain: what a room is made of. No file of this folder does I/O, and none knows a store or HTTP.
+ *
+ * This one has messages and their lines: what a sender may send, how it is cleaned, how its line is
+ * formatted and parsed.
  *
  *     line      = "[" date " " time "] " username ": " message LF
  *     date      = YYYY "-" MM "-" DD

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { need } from '../support/need.ts';
 import { projectFolder } from '../support/paths.ts';
-import { drawImports, readPicture } from './picture.ts';
+import { drawImports, readArchitecture, readPicture } from './picture.ts';
 import * as rules from './rules.ts';
 
 type Rule = (files: rules.Files) => string[];
@@ -239,6 +239,13 @@ suite('the picture in docs/architecture.md', () => {
       '  server_ts --> http',
       '  store --> room',
     ]);
+  });
+
+  test('has the same faces of folders beside it', () => {
+    for (const [folder, face] of Object.entries(rules.faces)) {
+      const row = new RegExp(`^\\| \`lib/${folder}\` \\|.*\\| \`${face}\` \\|$`, 'm');
+      assert.match(readArchitecture(), row);
+    }
   });
 
   test('is the one of the import table: npm run picture draws it', () => {

@@ -50,11 +50,16 @@ function toId(box: string): string {
 
 /** The picture as docs/architecture.md has it; undefined where it has none. */
 export function readPicture(): string | undefined {
-  return diagram.exec(readFileSync(page, 'utf8'))?.[0];
+  return diagram.exec(readArchitecture())?.[0];
+}
+
+/** The text of docs/architecture.md. */
+export function readArchitecture(): string {
+  return readFileSync(page, 'utf8');
 }
 
 if (pathToFileURL(process.argv[1] ?? '').href === import.meta.url) {
-  const text = readFileSync(page, 'utf8');
+  const text = readArchitecture();
   if (!diagram.test(text)) throw new Error(`${page} has no Mermaid block to replace`);
   writeFileSync(
     page,

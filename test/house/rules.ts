@@ -94,7 +94,7 @@ export const faces: Readonly<Record<string, string>> = {
   'store/mysql': 'mysql-store.ts',
 };
 
-/** Every folder below lib/ has a face, which begins with a comment of a few sentences. */
+/** Every folder below lib/ has a face, which begins with a comment of three sentences or more. */
 export function findFacelessFolders(files: Files): string[] {
   const paths = [...files.keys()].filter((path) => /^lib\/.+\//.test(path));
   const folders = new Set(paths.map((path) => path.slice('lib/'.length, path.lastIndexOf('/'))));
@@ -104,7 +104,7 @@ export function findFacelessFolders(files: Files): string[] {
     const text = files.get(`lib/${folder}/${face}`);
     if (text === undefined) return [`lib/${folder} has no ${face}, its face`];
     const header = /^\/\*\*[\s\S]*?\*\//.exec(text)?.[0] ?? '';
-    const isTold = (header.match(/[.:;](?=\s)/g) ?? []).length >= 2;
+    const isTold = (header.match(/\.(?=\s)/g) ?? []).length >= 3;
     return isTold ? [] : [`lib/${folder}/${face} does not say what its folder is for`];
   });
 }

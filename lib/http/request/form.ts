@@ -1,4 +1,8 @@
-/** The form of a POST: its body, within a limit and a time, and the fields of a message in it. */
+/**
+ * What a request says. Each file of this folder reads one part of it, and none of them answers: a part
+ * that is invalid is a `ServiceError`. This one reads the form of a POST: its body, within a limit and a
+ * time, and the fields of a message in it.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
 import { checkCharset, type Fields } from './fields.ts';

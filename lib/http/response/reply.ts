@@ -1,4 +1,8 @@
-/** Answers: the header fields that all of them carry, the table of errors, and how they end. */
+/**
+ * How an answer is written. The routes decide what is answered. This file has the header fields that all
+ * answers carry, the table of errors, and how answers end; `frames.ts` makes the frames of streams, and
+ * `socket-sink.ts` writes them.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ErrorCode, ServiceError } from '../../errors.ts';
 import { keepsConnection } from '../node-internals.ts';

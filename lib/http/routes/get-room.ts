@@ -1,4 +1,9 @@
-/** Answers with a room's text: all of it, a part, or that nothing has changed (contract §5). */
+/**
+ * Answers with a room's text: all of it, a part, or that nothing has changed (contract §5).
+ *
+ * Each file of this folder is the handler of one route, which `app.ts` calls. A handler answers through
+ * `response/`, throws a `ServiceError` for an expected failure, and never imports another one.
+ */
 import type { ServerResponse } from 'node:http';
 import { formatCursor } from '../../room/cursor.ts';
 import { findPart } from '../../room/line-reader.ts';
