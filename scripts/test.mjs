@@ -70,7 +70,7 @@ async function runGroup(group) {
   report?.show();
 }
 
-/** What the tests of one file came to; the runner tells of one file after another. */
+/** The results of one file. The runner reports one file after another. */
 class FileReport {
   notes = [];
   #names = [];

@@ -174,7 +174,7 @@ suite('a slash after a room', () => {
     });
   }
 
-  test('never leads to another host, nor breaks a header, of 50,000 kinds', () => {
+  test('never leads to another host, nor breaks a header, of 20,000 kinds', () => {
     const unit = fc.constantFrom(
       '/',
       '\\',
@@ -200,7 +200,7 @@ suite('a slash after a room', () => {
         assert.equal(host, 'chat.example');
         assert.equal(findTarget(pathname)?.route, 'page', pathname);
       }),
-      { numRuns: 50_000 },
+      { numRuns: 20_000 },
     );
   });
 });

@@ -114,7 +114,7 @@ suite('the limits', () => {
   });
 });
 
-suite('100,000 random usernames and messages', () => {
+suite('20,000 random usernames and messages', () => {
   test('give one line that is parsed back to the same parts, or a fault', () => {
     let storedCount = 0;
     fc.assert(
@@ -139,9 +139,9 @@ suite('100,000 random usernames and messages', () => {
           'cleaning twice changes nothing more',
         );
       }),
-      { numRuns: 100_000 },
+      { numRuns: 20_000 },
     );
-    assert.ok(storedCount > 10_000, `only ${storedCount} stored`);
+    assert.ok(storedCount > 2_000, `only ${storedCount} stored`);
   });
 
   test('are stored as sent if nothing has to be cleaned', () => {
@@ -182,7 +182,7 @@ suite('a line that was never a message', () => {
     test(`(${what}) is not parsed`, () => assert.equal(parseLine(line), undefined));
   }
 
-  test('is not parsed, or into exactly its own parts, for 100,000 lines near the grammar', () => {
+  test('is not parsed, or into exactly its own parts, for 20,000 lines near the grammar', () => {
     const unit = fc.constantFrom(
       '[',
       ']',
@@ -203,7 +203,7 @@ suite('a line that was never a message', () => {
         const { time: shown, ...entry } = parsed;
         assert.equal(formatLine(shown, entry), line.endsWith('\n') ? line : `${line}\n`);
       }),
-      { numRuns: 100_000 },
+      { numRuns: 20_000 },
     );
   });
 });

@@ -14,7 +14,7 @@ import {
 } from '../../../lib/room/name.ts';
 import { show, vectors } from './vectors.ts';
 
-const runs = { numRuns: 100_000 };
+const runs = { numRuns: 20_000 };
 
 /** Names of every kind, in which difficult characters are frequent. */
 const anyName = fc.string({
@@ -81,7 +81,7 @@ suite('a bad room name', () => {
   });
 });
 
-suite('100,000 random names', () => {
+suite('20,000 random names', () => {
   test('have safe stems that lead back to them, and no two share a stem, ignoring case', () => {
     const stemShape = /^(?:[a-z0-9_-]|%[0-9A-F]{2})(?:[a-z0-9_.-]|%[0-9A-F]{2})*$/;
     const folder = resolve('/rooms');
@@ -103,7 +103,7 @@ suite('100,000 random names', () => {
       }),
       runs,
     );
-    assert.ok(rooms.size > 20_000, `only ${rooms.size} good names: the test means little`);
+    assert.ok(rooms.size > 5_000, `only ${rooms.size} good names: the test means little`);
   });
 
   test('have other stems than the same names in another case, ignoring case', () => {
@@ -138,7 +138,7 @@ suite('a file stem', () => {
     for (const stem of strangers) assert.equal(fromFileStem(stem), undefined, show(stem));
   });
 
-  test('among 100,000 random texts is the stem of its room, or no room', () => {
+  test('among 20,000 random texts is the stem of its room, or no room', () => {
     const stems = fc.string({ unit: fc.constantFrom(...'ab.%0124EeFfAC9-_/'), maxLength: 12 });
     let roomCount = 0;
     fc.assert(
@@ -151,7 +151,7 @@ suite('a file stem', () => {
       }),
       runs,
     );
-    assert.ok(roomCount > 1000, `only ${roomCount} rooms`);
+    assert.ok(roomCount > 200, `only ${roomCount} rooms`);
   });
 
   test('may have exactly 240 bytes', () => {

@@ -190,7 +190,7 @@ suite('a urlencoded body', () => {
     assert.throws(() => parseUrlencoded(body), isRefusal);
   });
 
-  test('of 100,000 kinds is what URLSearchParams makes of it, or refused', () => {
+  test('of 20,000 kinds is what URLSearchParams makes of it, or refused', () => {
     const hex = fc.constantFrom(...'0123456789abcdefABCDEF');
     const unit = fc.oneof(
       {
@@ -227,7 +227,7 @@ suite('a urlencoded body', () => {
     );
     fc.assert(
       fc.property(fc.array(unit, { maxLength: 24, size: 'max' }), (units) => check(units.join(''))),
-      { numRuns: 100_000 },
+      { numRuns: 20_000 },
     );
   });
 

@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { need } from '../support/need.ts';
-import { makeTempFolder, projectFolder } from '../support/paths.ts';
-import { type Server, startServer } from '../support/server.ts';
+import { need } from '../../support/need.ts';
+import { makeTempFolder, projectFolder } from '../../support/paths.ts';
+import { type Server, startServer } from '../../support/server.ts';
 
 const readme = readFileSync(join(projectFolder, 'README.md'), 'utf8');
 const examples = [...readme.matchAll(/^curl .*$/gm)].map(([line]) => line);
