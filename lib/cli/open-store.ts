@@ -1,6 +1,6 @@
 /**
- * Opens the store that an address names. The code for a database is loaded only if one is used, so that
- * a folder needs no package.
+ * Opens the store that an address names. The code for a database is loaded only if one is used, so
+ * that a folder needs no package.
  */
 import type { StoreAddress } from '../config/store-address.ts';
 import { ServiceError } from '../errors.ts';

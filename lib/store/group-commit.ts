@@ -18,7 +18,7 @@ export const MAX_ROOM_MESSAGES = 10_000;
 /** How much memory the messages of all rooms take, from append to answer, before one is refused. */
 export const MAX_WAITING_BYTES = 32 << 20;
 
-/** How many rooms commit at one time: each of them holds a lock and an open file, or a connection. */
+/** How many rooms commit at one time: each holds a lock and an open file, or a connection. */
 export const MAX_COMMITS = 64;
 
 /** What a waiting message takes beside its text, in bytes: promises and objects. */
@@ -96,7 +96,7 @@ export class GroupCommit {
   async #empty(room: string, messages: Message[]): Promise<void> {
     await gatherArrivals();
     while (messages.length > 0) {
-      // The room goes to the end of the line for each batch, so that it never keeps the others waiting.
+      // For each batch the room goes to the end of the line, so that it keeps no other waiting.
       await this.#slots.take();
       const batch = messages.splice(0, countBatch(messages));
       const answer = await this.#commitBatch(room, batch);
@@ -108,7 +108,7 @@ export class GroupCommit {
     this.#queues.delete(room);
   }
 
-  /** Commits a batch. Never rejects, but returns the function that tells its senders the outcome. */
+  /** Commits a batch. Never rejects; returns what tells the senders the outcome. */
   async #commitBatch(room: string, batch: readonly Message[]): Promise<() => void> {
     const release = (): void => {
       for (const { textBytes } of batch) this.#waitingBytes -= textBytes + OVERHEAD_BYTES;
@@ -156,7 +156,7 @@ const gatherArrivals = nextTick;
 /** Waits a tick, so that another process that waits for the room's lock gets it first. */
 const letOthersLock = nextTick;
 
-/** Waits until what senders say right after their answer has arrived, so that the next batch has it. */
+/** Waits for what senders say right after their answer, so that it goes into the next batch. */
 async function gatherFollowers(): Promise<void> {
   await nextTick();
   await nextTick();

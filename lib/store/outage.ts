@@ -2,8 +2,8 @@
 import type { Log } from '../ops/log.ts';
 
 /**
- * A success this soon after a failure does not end an outage. A full disk still takes what fits into
- * the last block of a file, so refusals and successes alternate for a while.
+ * A success this soon after a failure does not end an outage. A full disk still takes what fits
+ * into the last block of a file, so refusals and successes alternate for a while.
  */
 const QUIET_MS = 1000;
 

@@ -1,10 +1,10 @@
 /**
  * Whether a store takes writes (contract §8).
  *
- * A real write that succeeded, by a message or by a probe, counts for {@link HOLD_MS}. Only when there
- * was none does a check write anything: one probe, shared by all who ask while it runs. So an idle
- * service that nobody asks leaves its disk asleep. A failure never counts longer than the check that
- * found it.
+ * A real write that succeeded, by a message or by a probe, counts for {@link HOLD_MS}. Only when
+ * there was none does a check write anything: one probe, shared by all who ask while it runs. So an
+ * idle service that nobody asks leaves its disk asleep. A failure never counts longer than the
+ * check that found it.
  */
 
 /** How long a successful write counts. */

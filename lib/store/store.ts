@@ -7,8 +7,8 @@
  * 1. A room is an append-only text of lines. A position in it is a byte offset.
  * 2. `append` resolves when the line is durable. From then on every `snapshot` that begins, in any
  *    process on the same store, contains it.
- * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes back
- *    what a reader was shown. Only a person who edits the room does.
+ * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes
+ *    back what a reader was shown. Only a person who edits the room does.
  * 4. If `append` rejects, no part of the message is stored.
  */
 import type { Entry } from '../room/message.ts';
@@ -60,9 +60,9 @@ export interface Store {
   /** Returns the room as it stands now. A room without messages is an empty one. */
   snapshot(room: string): Promise<Snapshot>;
   /**
-   * Reports rooms that may have changed, whoever changed them: this process, as soon as its write is
-   * committed, or another process or an editor, within a second. It may report too often, and rooms
-   * that nobody asked for.
+   * Reports rooms that may have changed, whoever changed them: this process, as soon as its write
+   * is committed, or another process or an editor, within a second. It may report too often, and
+   * rooms that nobody asked for.
    *
    * @param rooms returns the rooms that have subscribers now
    * @param onChange takes a room's name

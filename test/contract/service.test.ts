@@ -1,5 +1,5 @@
-// The contract as clients meet it, held to the built service on each kind of store by the same tests:
-// two replicas, and every answer the same but for who gave it.
+// The contract as clients meet it, held to the built service on each kind of store by the same
+// tests: two replicas, and every answer the same but for who gave it.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { type Answer, get, post, read } from '../support/http.ts';

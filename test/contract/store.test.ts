@@ -1,5 +1,5 @@
-// What every store promises (lib/store/store.ts), held to it on each kind of store by the same tests.
-// Two stores on one address are two replicas.
+// What every store promises (lib/store/store.ts), held to it on each kind of store by the same
+// tests. Two stores on one address are two replicas.
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { findPart } from '../../lib/room/line-reader.ts';

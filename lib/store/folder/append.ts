@@ -5,10 +5,10 @@
  * 2. Publish its size as the committed offset, so that readers stop there.
  * 3. Write everything with one call, in append mode.
  * 4. Sync the file; of a new room also its name.
- * 5. Find the bytes in the room's file. An editor may have reappended the file, somebody may have
- *    appended by hand, and an owner that lost its lock while it stood still may have written as well.
+ * 5. Find the bytes in the room's file. An editor may have replaced the file, somebody may have
+ *    appended by hand, and an owner that lost its lock while it was frozen may have written too.
  *
- * If the write or the sync fails, the file is truncated to the committed offset, still under the lock.
+ * If the write or the sync fails, the file is truncated to the committed offset, under the lock.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Disk, Stat } from '../../disk/disk.ts';
@@ -21,7 +21,7 @@ import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
 import { endsWithLf, findBatch, isSameState, readEpoch } from './room-file.ts';
 
-/** How often a batch is written again because the file was reappended during the append. */
+/** How often a batch is written again because the file was replaced during the append. */
 const MAX_REWRITES = 3;
 
 /** How often a call is tried again whose failure would leave it open what is stored. */

@@ -1,9 +1,9 @@
 /**
  * The folder store: one text file a room, which `cat`, `tail -f` and editors understand.
  *
- * Any number of processes, on any number of hosts, may share a folder. Each room has an advisory lock;
- * whoever writes holds it, and readers see what was committed before. Nothing else is shared, so a
- * process may be killed at any moment. The promises are those of every store (../store.ts).
+ * Any number of processes, on any number of hosts, may share a folder. Each room has an advisory
+ * lock; whoever writes holds it, and readers see what was committed before. Nothing else is shared,
+ * so a process may be killed at any moment. The promises are those of every store (../store.ts).
  */
 import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
@@ -227,7 +227,7 @@ export class FolderStore implements Store, Archive {
     await this.#folder.syncRoomNames();
   }
 
-  /** Breaks a room's lock if it is stale, even if nobody wants to write: it hides what was written. */
+  /** Breaks a room's lock if it is stale though nobody writes, as it hides what was written. */
   async #breakIfStale(room: string): Promise<void> {
     try {
       const lock = await this.#acquire(toFileStem(room));

@@ -1,11 +1,11 @@
 /**
  * The files of the rooms that this process writes to, kept open from batch to batch (decision 3).
  *
- * When the last writer of a file closes it, the file system gives up the space that it had set aside
- * for the file's growth; opening it again for the next batch costs more than the calls themselves. A
- * kept file is written to only if it is still the one at its path and nobody did more to it than
- * write: not if somebody replaced it or took away its write permission. If its state is the very one
- * in which the last batch left it, its epoch and its end are known too.
+ * When the last writer of a file closes it, the file system gives up the space that it had set
+ * aside for the file's growth; opening it again for the next batch costs more than the calls
+ * themselves. A kept file is written to only if it is still the one at its path and nobody did more
+ * to it than write: not if somebody replaced it or took away its write permission. If its state is
+ * the very one in which the last batch left it, its epoch and its end are known too.
  *
  * Files are kept only on a file system of one host: elsewhere a stat may be out of date.
  */
@@ -132,9 +132,9 @@ function findDevice(folder: string, disk: Disk): number | undefined {
 }
 
 /**
- * Returns whether a kept file may still be written to. A write sets both times, anything else that is
- * done to a file sets ctime alone. The mode counts too, as a coarse clock may give a change of it the
- * time of a write.
+ * Returns whether a kept file may still be written to. A write sets both times, anything else that
+ * is done to a file sets ctime alone. The mode counts too, as a coarse clock may give a change of
+ * it the time of a write.
  */
 function isWritable(state: Stat, { state: left, mode }: Kept): boolean {
   const isSameFile = state.dev === left.dev && state.ino === left.ino && state.mode === mode;

@@ -2,13 +2,13 @@
  * Recovery: what a start makes good before anybody reads or writes (decision 12).
  *
  * Removing a lock is not synced. So a power loss may bring one back, and its committed offset hides
- * lines that were acknowledged since. Until every lock that was there at the start is known to have a
- * live owner, or is gone, nobody can say what a room holds. That takes no time after a clean start,
- * milliseconds beside processes that are writing, and about 2 s where a lock is stale.
+ * lines that were acknowledged since. Until every lock that was there at the start is known to have
+ * a live owner, or is gone, nobody can say what a room holds. That takes no time after a clean
+ * start, milliseconds beside processes that are writing, and about 2 s where a lock is stale.
  *
- * If the locks can't be judged together, because their folder can't be listed or one of them can't be
- * broken, each room's lock is judged when the room is first read. So nothing is hidden, nothing is cut,
- * and only the room that is at fault is refused.
+ * If the locks can't be judged together, because their folder can't be listed or one of them can't
+ * be broken, each room's lock is judged when the room is first read. So nothing is hidden, nothing
+ * is cut, and only the room that is at fault is refused.
  */
 import { BoundedMap } from '../../bounded-map.ts';
 import type { LockFolder } from '../../lock/lock.ts';
@@ -27,7 +27,7 @@ export class Recovery {
     this.done = this.#run().catch(onFailure);
   }
 
-  /** Everything that has to be made good, in this order. A journal will be replayed here as well. */
+  /** Makes everything good, in this order. A journal would be replayed here as well. */
   async #run(): Promise<void> {
     this.#locks.sweep();
     await this.#locks.recover();

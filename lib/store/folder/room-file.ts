@@ -155,8 +155,8 @@ export function readAt(
 }
 
 /**
- * Reads a part of a room's file in chunks that share one buffer. Every chunk opens the file anew, so
- * that slow readers hold no open files, however many they are.
+ * Reads a part of a room's file in chunks that share one buffer. Every chunk opens the file anew,
+ * so that slow readers hold no open files, however many they are.
  *
  * @param inode the file that it must still be
  * @throws ServiceError `unavailable` if the file was cut or replaced meanwhile

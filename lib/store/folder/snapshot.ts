@@ -4,8 +4,8 @@
  * While somebody holds a room's lock, readers are shown the room up to the lock's committed offset.
  * Otherwise the room is settled, and all of it is shown, even a last line without LF.
  *
- * Rooms that are read often are kept in memory. A snapshot from memory is used only if the file still
- * has the same state (inode, size, mtime, ctime), so no process ever serves a stale room.
+ * Rooms that are read often are kept in memory. A snapshot from memory is used only if the file
+ * still has the same state (inode, size, mtime, ctime), so no process ever serves a stale room.
  */
 import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
@@ -29,7 +29,7 @@ import {
 /** The largest room that is kept in memory as a whole, in bytes. */
 export const MAX_TEXT_BYTES = 256 << 10;
 
-/** How much is kept of the end of a larger one, in bytes: what new readers and live readers read. */
+/** How much is kept of the end of a larger one, in bytes: what most readers read of it. */
 export const TAIL_BYTES = 64 << 10;
 
 /** How much is kept in memory of all rooms. */
@@ -158,7 +158,7 @@ export class Snapshots {
     return cached && isSameState(cached.state, state) ? cached.snapshot : undefined;
   }
 
-  /** @returns the snapshot from before the write that goes on now: the same bytes, so the same tag */
+  /** @returns the snapshot from before the write that goes on: the same bytes, so the same tag */
   #getCommitted(room: string, state: FileState, committedBytes: number): Snapshot | undefined {
     const cached = this.#cache.get(room);
     if (cached?.state.ino !== state.ino || cached.state.size !== committedBytes) return undefined;
@@ -176,7 +176,7 @@ export class Snapshots {
     return Math.min(state.size, lock.committedBytes ?? state.size);
   }
 
-  /** Finds the locks of owners that died: nobody else may want them, and they hide what was written. */
+  /** Finds locks of owners that died: they hide what was written, though nobody else wants them. */
   #suspect(room: string, identity: string): void {
     const suspect = this.#suspects.get(room);
     const nowMs = performance.now();

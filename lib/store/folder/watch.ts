@@ -1,6 +1,6 @@
 /**
- * Watching a folder of rooms: the system's notices, and behind them a slow poll of the rooms that have
- * subscribers, for file systems that send no notices (network mounts).
+ * Watching a folder of rooms: the system's notices, and behind them a slow poll of the rooms that
+ * have subscribers, for file systems that send no notices (network mounts).
  */
 import fs from 'node:fs';
 import { setImmediate as nextTick } from 'node:timers/promises';
@@ -58,7 +58,7 @@ export function watchFolder(
   };
 }
 
-/** @returns the room whose lock was made or removed; writing into a lock changes nothing for readers */
+/** @returns the room whose lock was made or removed; readers don't see writes into a lock */
 function toReleasedRoom(event: string, file: string): string | undefined {
   if (event !== 'rename' || !file.endsWith(LOCK_SUFFIX)) return undefined;
   return fromFileStem(file.slice(0, -LOCK_SUFFIX.length));

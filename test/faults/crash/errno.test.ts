@@ -145,7 +145,10 @@ async function judge(trial: Trial, allowRefused: boolean): Promise<void> {
   assert.equal((trial.process.disk as ProcessDisk).openCount, 0, 'handles that nobody closes');
 }
 
-/** The calls of a run without a fault; of a call that is made again and again only the first and last. */
+/**
+ * The calls of a run without a fault; of a call that is made again and again only the first and
+ * last.
+ */
 async function listCalls(hasStaleLock = false): Promise<Map<number, Call>> {
   const trial = prepare(undefined, hasStaleLock);
   await act(trial);
@@ -166,7 +169,9 @@ function show(call: Call, index: number, what: string): string {
   return `${what} at call ${index}, ${call.name} of ${call.path}`;
 }
 
-/** What each call fails with, one trial after the other, and how a trial differs from the plain one. */
+/**
+ * What each call fails with, one trial after the other, and how a trial differs from the plain one.
+ */
 interface Round {
   readonly fault: Fault;
   readonly only?: string;

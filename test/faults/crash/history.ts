@@ -206,8 +206,8 @@ class History {
       this.#hadStump = true;
       return;
     }
-    // It was frozen during a sync, and that sync failed: whoever broke its lock meanwhile has made its
-    // lines durable, and it can't tell (docs/reliability.md).
+    // It was frozen during a sync, and that sync failed: whoever broke its lock meanwhile has made
+    // its lines durable, and it can't tell (docs/reliability.md).
     const isBeyondIt =
       process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > one.sentAtMs;
     one.fate = isBeyondIt ? 'unknown' : 'refused';

@@ -1,5 +1,5 @@
-// Processes on one disk and one clock, all simulated: the seed decides which wait ends next. The store
-// gets this world's time wherever it asks for the time.
+// Processes on one disk and one clock, all simulated: the seed decides which wait ends next. The
+// store gets this world's time wherever it asks for the time.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';

@@ -350,7 +350,9 @@ suite('a copy into a folder', () => {
 });
 
 suite('a start beside leftover locks', { concurrency: true }, () => {
-  /** Opens a folder that a power loss left with the lock of a room, and takes its first snapshot. */
+  /**
+   * Opens a folder that a power loss left with the lock of a room, and takes its first snapshot.
+   */
   function restart(t: TestContext, disk: Partial<Disk> = {}) {
     const folder = makeTempFolder('store');
     fs.mkdirSync(join(folder, '.locks'));

@@ -1,5 +1,5 @@
-// A folder or a room that this process may not read or write. Root may do all, so the tests act as a
-// user without rights where they run as root.
+// A folder or a room that this process may not read or write. Root may do all, so the tests act as
+// a user without rights where they run as root.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
