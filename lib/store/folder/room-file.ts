@@ -65,7 +65,7 @@ export interface Opened {
  * Opens a room's file to read it.
  *
  * @returns `undefined` if there is no such file
- * @throws ServiceError `unavailable` if it is no plain file or may not be read; the system's error
+ * @throws ServiceError `unavailable` if it may not be read or is no plain file; a system error
  */
 export function openToRead(file: string, disk: Disk = realDisk): Opened | undefined {
   try {
@@ -79,7 +79,7 @@ export function openToRead(file: string, disk: Disk = realDisk): Opened | undefi
 /**
  * Opens a room's file to append to it and to read it; makes it if it does not exist.
  *
- * @throws ServiceError `unavailable` if it is no plain file or may not be written; the system's error
+ * @throws ServiceError `unavailable` if it may not be written or is no plain file; a system error
  */
 export function openToAppend(file: string, disk: Disk): Opened {
   return openPlain(file, 'a+', 'write', disk);
