@@ -5,7 +5,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { setImmediate as tick } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as tick } from 'node:timers/promises';
 import type { Handler } from './app.ts';
 import { emitClose, stopAccepting } from './node-internals.ts';
 import { type HeaderFields, IDLE_MS, TEXT } from './response/reply.ts';
@@ -26,6 +26,9 @@ const HEADERS_CHECKS = 30;
 const SHORT_TICK_MS = 0.1;
 /** How long a drain waits for such a tick: a busy process may have none. */
 const MAX_ACCEPT_MS = 200;
+
+/** How often a drain checks which connections are idle, and which are left. */
+const DRAIN_CHECK_MS = 20;
 
 /** How long a client may take to close its side of a refused connection. */
 const CLOSE_MS = 1000;
@@ -50,6 +53,8 @@ type ParseError = NodeJS.ErrnoException & {
 interface Connection {
   /** The responses that are not sent yet, in order; a few that are may still be among them. */
   readonly open: ServerResponse[];
+  /** When it was accepted, or its last response was sent. */
+  idleSinceMs: number;
   isHeld: boolean;
   isRefused: boolean;
 }
@@ -63,7 +68,6 @@ export class Listener {
   readonly #maxConnections: number;
   /** How many connections there were since the start. */
   #accepted = 0;
-  #onLastClosed: () => void = () => undefined;
 
   constructor(options: ListenerOptions) {
     this.#handler = options.handler;
@@ -113,22 +117,28 @@ export class Listener {
   }
 
   /**
-   * Stops accepting, and waits until the open connections are closed. An idle one stays open for a
-   * while: a proxy may be sending a request on it just now, which would be lost.
+   * Stops accepting, and waits until the open connections are closed. One that was in use shortly
+   * before stays open for a while: a proxy may be sending a request on it just now, which would be lost.
    *
-   * @param graceMs after this time the connections that are still idle are closed
+   * @param graceMs a connection is closed when it has been idle for that long, before the drain or in
+   *   it; after this time the drain ends
    */
   async drain(graceMs: number): Promise<void> {
     const endMs = performance.now() + graceMs;
     await this.#acceptWaiting();
     stopAccepting(this.#server);
-    if (this.#connections.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onLastClosed = resolve;
-        setTimeout(resolve, endMs - performance.now()).unref();
-      });
+    while (this.#connections.size > 0 && performance.now() < endMs) {
+      this.#closeIdleSince(performance.now() - graceMs);
+      await sleep(DRAIN_CHECK_MS);
     }
     this.#server.closeIdleConnections();
+  }
+
+  #closeIdleSince(timeMs: number): void {
+    for (const [socket, { open, idleSinceMs }] of this.#connections) {
+      dropFinished(open);
+      if (open.length === 0 && idleSinceMs <= timeMs) socket.destroy();
+    }
   }
 
   /**
@@ -156,12 +166,12 @@ export class Listener {
       this.#refuse(socket, 503);
       return;
     }
-    const connection: Connection = { open: [], isHeld: false, isRefused: false };
+    const idleSinceMs = performance.now();
+    const connection: Connection = { open: [], idleSinceMs, isHeld: false, isRefused: false };
     this.#connections.set(socket, connection);
     socket.once('close', () => {
       this.#connections.delete(socket);
       emitClose(connection.open);
-      if (this.#connections.size === 0) this.#onLastClosed();
     });
   }
 
@@ -176,6 +186,9 @@ export class Listener {
     const { open } = connection;
     dropFinished(open);
     if (open.push(response) > MAX_OPEN_RESPONSES) hold(socket, connection);
+    response.once('close', () => {
+      connection.idleSinceMs = performance.now();
+    });
     this.#handler(request, response);
   }
 

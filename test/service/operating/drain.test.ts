@@ -125,6 +125,15 @@ suite('while it drains', { concurrency: true }, () => {
     assert.deepEqual(await withDeadline(server.exited, 10_000, () => 'still there'), ended);
   });
 
+  test('a monitor that keeps its connection by the server’s word does not hold it up', async () => {
+    const server = await startServer();
+    for (const path of ['/-/healthy', '/chat/a', '/'])
+      await (await fetch(server.url + path)).text();
+    server.signal('SIGTERM');
+    // A connection that nobody closes holds it up for 8 s.
+    assert.deepEqual(await withDeadline(server.exited, 7_000, () => 'still there'), ended);
+  });
+
   test('a client that never ends its request holds it up for 10 s at most', async () => {
     const server = await startServer();
     const wires = [await beginPost(server), await openWire(server), await openWire(server)];

@@ -7,7 +7,7 @@ import { suite, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Listener, type ListenerOptions, MAX_OPEN_RESPONSES } from '../../../lib/http/listener.ts';
 import { ask, openWire, type Wire } from '../../support/http.ts';
-import { waitUntil } from '../../support/server.ts';
+import { pause, waitUntil } from '../../support/server.ts';
 
 const request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const common = ['Chat-Server', 'brave-otter (host)', 'X-Content-Type-Options', 'nosniff'];
@@ -314,6 +314,26 @@ suite('a drain', () => {
     wire.close();
     await drained;
     assert.equal(listener.connectionCount, 0);
+  });
+
+  test('closes at once what has been idle for its grace, and serves what has not', async (t) => {
+    const { listener, connect } = await listen(t);
+    const graceMs = 3000;
+    const [old, young, fresh] = [await connect(), await connect(), await connect()];
+    old.send(request);
+    await old.waitFor(/ok$/);
+    young.send(request);
+    await young.waitFor(/ok$/);
+    await pause(graceMs);
+    young.send(request);
+    await young.waitFor(/ok.+ok$/s);
+    const drained = listener.drain(graceMs);
+    assert.match(await old.waitForEnd(), /ok$/);
+    assert.equal(await fresh.waitForEnd(), '', 'it never sent anything');
+    young.send(request);
+    await young.waitFor(/ok.+ok.+ok$/s);
+    young.close();
+    await drained;
   });
 
   test('serves whom the system let in before it knew of the drain', async (t) => {
