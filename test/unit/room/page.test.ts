@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { toEntry } from '../../../lib/room/message.ts';
 import { projectFolder } from '../../support/paths.ts';
-import { show, vectors } from './vectors.ts';
+import { listCharacters, show, vectors } from './vectors.ts';
 
 interface PageRules {
   MESSAGE_LIMIT: number;
@@ -50,7 +50,7 @@ suite('the page takes, cleans and refuses what the server does:', () => {
     });
   }
 
-  test('50,000 random names and messages', () => {
+  test('10,000 random names and messages', () => {
     const special =
       'ab:: \r\n\t\u0000\u0085\u2028\u21b5\u200b\u3164\u2800\ufeff\u00ad\u3000\ud83d\udc4d';
     const unit = fc.oneof(
@@ -58,7 +58,7 @@ suite('the page takes, cleans and refuses what the server does:', () => {
       { weight: 1, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }) },
     );
     const text = fc.string({ unit, maxLength: 70 });
-    fc.assert(fc.property(text, text, compare), { numRuns: 50_000 });
+    fc.assert(fc.property(text, text, compare), { numRuns: 10_000 });
   });
 
   test('names and messages that are just as long as they may be, and one longer', () => {
@@ -70,10 +70,8 @@ suite('the page takes, cleans and refuses what the server does:', () => {
     }
   });
 
-  test('each single character of Unicode', () => {
-    for (let code = 0; code <= 0x10ffff; code += 1) {
-      const character = String.fromCodePoint(code);
-      compare(character, character);
-    }
+  test('each single character', () => {
+    for (const character of listCharacters()) compare(character, character);
+    for (let code = 0xd800; code < 0xe000; code += 1) compare(String.fromCharCode(code), 'm');
   });
 });

@@ -18,6 +18,15 @@ export const vectors: Vectors = JSON.parse(
   readFileSync(join(projectFolder, 'docs', 'format-vectors.json'), 'utf8'),
 );
 
+/** Each character of the planes of Unicode that have scripts, symbols or invisible characters. */
+export function* listCharacters(): Generator<string> {
+  for (const plane of [0, 1, 14]) {
+    for (let code = plane << 16; code < (plane + 1) << 16; code += 1) {
+      if (code < 0xd800 || code > 0xdfff) yield String.fromCodePoint(code);
+    }
+  }
+}
+
 /** Shows a text in the name of a test. */
 export function show(text: string | null | undefined): string {
   const shown = (JSON.stringify(text) ?? 'nothing').replace(
