@@ -3,11 +3,10 @@ import { existsSync } from 'node:fs';
 import { readLogLevel, readStoreAddress } from '../config/config.ts';
 import { showStoreAddress } from '../config/store-address.ts';
 import { ServiceError } from '../errors.ts';
-import { migrate } from '../migrate/migrate.ts';
-import { createReporter, showSummary } from '../migrate/progress.ts';
+import { migrate, type OnProgress, type Summary } from '../migrate/migrate.ts';
 import { Log, writeError, writeOut } from '../ops/log.ts';
 import { Registry } from '../ops/metrics.ts';
-import type { Archive } from '../store/archive.ts';
+import type { Store } from '../store/store.ts';
 import { openStore } from './open-store.ts';
 
 /**
@@ -36,18 +35,35 @@ export async function runMigrate(from: string, to: string): Promise<void> {
   await targetStore.close();
 }
 
-async function copy(source: Archive, target: Archive): Promise<void> {
+async function copy(source: Store, target: Store): Promise<void> {
   try {
-    const report = createReporter(writeError);
-    const summary = await migrate(source, target, report);
+    const summary = await migrate(source, target, createReporter());
     writeOut(showSummary(summary));
     if (summary.refused.length > 0) process.exitCode = 1;
   } catch (error) {
-    const reason = (error as Error).message;
-    throw new ServiceError(
-      'unavailable',
-      `the copy stopped: ${reason}; run it again to resume`,
-      error,
-    );
+    const text = `the copy stopped: ${(error as Error).message}; run it again to resume`;
+    throw new ServiceError('unavailable', text, error);
   }
+}
+
+/** Makes a function that prints a line for every tenth of the copy. */
+function createReporter(): OnProgress {
+  const toMegabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  let shownTenths = 0;
+  return (doneBytes, totalBytes) => {
+    const tenths = Math.floor((doneBytes / totalBytes) * 10);
+    if (tenths === shownTenths) return;
+    shownTenths = tenths;
+    const done = `${toMegabytes(doneBytes)} of ${toMegabytes(totalBytes)} MB`;
+    writeError(`chat: ${tenths * 10} %, ${done}\n`);
+  };
+}
+
+/** Sums up a copy: one line for each room that was refused, and one for all. */
+function showSummary({ rooms, copiedBytes, refused }: Summary): string {
+  const lines = refused.map(
+    ({ room, reason }) => `chat: left the target's room ${JSON.stringify(room)}: ${reason}\n`,
+  );
+  const same = `${rooms - refused.length} of ${rooms} rooms are the same now`;
+  return `${lines.join('')}chat: ${same}; ${copiedBytes} bytes were copied\n`;
 }

@@ -6,15 +6,8 @@ import type { StoreAddress } from '../config/store-address.ts';
 import { ServiceError } from '../errors.ts';
 import type { Log } from '../ops/log.ts';
 import type { Registry } from '../ops/metrics.ts';
-import type { Archive } from '../store/archive.ts';
 import { FolderStore } from '../store/folder/folder-store.ts';
 import type { Store } from '../store/store.ts';
-
-/** What every kind of store needs. */
-export interface StoreParts {
-  readonly log: Log;
-  readonly registry: Registry;
-}
 
 /**
  * Opens a store, to serve its rooms or to copy from it and to it.
@@ -27,8 +20,8 @@ export async function openStore(
   name: string,
   address: StoreAddress,
   durable: boolean,
-  parts: StoreParts,
-): Promise<Store & Archive> {
+  parts: { readonly log: Log; readonly registry: Registry },
+): Promise<Store> {
   try {
     if (address.kind === 'folder') {
       return new FolderStore({ folder: address.folder, durable, ...parts });

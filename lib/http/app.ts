@@ -6,37 +6,22 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
-import type { Log } from '../ops/log.ts';
-import type { Registry } from '../ops/metrics.ts';
 import { acceptsEvents } from './request/negotiate.ts';
 import { findHostFault } from './request/origin.ts';
-import { RequestBatch, type SharedSnapshots } from './request-batch.ts';
+import { RequestBatch } from './request-batch.ts';
 import { createObserver } from './request-metrics.ts';
 import { STATUS } from './response/reply.ts';
+import type { AppParts, Route } from './route.ts';
 import { findTarget, METHODS, type RouteName, type Target } from './router.ts';
-import { type AssetParts, sendAsset, sendPage } from './routes/assets.ts';
-import { getRoom, type RoomParts } from './routes/get-room.ts';
-import { type OperatorParts, sendHealthy, sendMetrics, sendReady } from './routes/operators.ts';
-import { type PostParts, postMessage } from './routes/post-message.ts';
+import { sendAsset, sendPage } from './routes/get-asset.ts';
+import { getRoom } from './routes/get-room.ts';
+import { sendHealthy, sendMetrics, sendReady } from './routes/operators.ts';
+import { postMessage } from './routes/post-message.ts';
 import { redirect } from './routes/redirect.ts';
-import { followRoom, type StreamParts, streamRoom } from './routes/stream-room.ts';
-
-/** What the handler is made of. */
-export interface AppParts extends AssetParts, RoomParts, OperatorParts, PostParts, StreamParts {
-  readonly registry: Registry;
-  readonly log: Log;
-}
+import { followRoom, streamRoom } from './routes/stream-room.ts';
 
 /** Takes one request; never throws. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** Answers the requests of one route. */
-type Route = (
-  parts: AppParts,
-  target: Target,
-  response: ServerResponse,
-  snapshots: SharedSnapshots,
-) => void | Promise<void>;
 
 const ROUTES: Readonly<Record<RouteName, Route>> = {
   page: sendPage,
@@ -125,20 +110,12 @@ function findFault(request: IncomingMessage): [status: number, line: string] | u
   return undefined;
 }
 
-function answerRoom(
-  parts: AppParts,
-  target: Target,
-  response: ServerResponse,
-  snapshots: SharedSnapshots,
-): Promise<void> {
-  const { method, headers } = response.req;
-  if (method === 'POST') return postMessage(parts, target, response);
-  if (acceptsEvents(headers.accept)) return streamRoom(parts, target, response);
-  const { query } = target;
-  if (query !== '' && new URLSearchParams(query).has('follow')) {
-    return followRoom(parts, target, response);
-  }
-  return getRoom(parts, target, response, snapshots);
+function answerRoom(...request: Parameters<Route>): void | Promise<void> {
+  const [, { query }, { req }] = request;
+  if (req.method === 'POST') return postMessage(...request);
+  if (acceptsEvents(req.headers.accept)) return streamRoom(...request);
+  if (query !== '' && new URLSearchParams(query).has('follow')) return followRoom(...request);
+  return getRoom(...request);
 }
 
 /** Answers what a handler threw: an expected failure by the table, a bug with 500 and a log line. */

@@ -20,16 +20,13 @@ export class Log {
   readonly #least: number;
   readonly #write: (line: string) => void;
 
-  /**
-   * @param level the lowest level that is written
-   * @param write takes a line with its LF
-   */
+  /** @param level the lowest level that is written */
   constructor(level: LogLevel, write: (line: string) => void = writeOut) {
     this.#least = LOG_LEVELS.indexOf(level);
     this.#write = write;
   }
 
-  /** Whether lines of this level are written. Ask before you build a costly line. */
+  /** Whether lines of this level are written: to be asked before a costly line is built. */
   has(level: LogLevel): boolean {
     return LOG_LEVELS.indexOf(level) >= this.#least;
   }

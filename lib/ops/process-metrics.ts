@@ -5,14 +5,11 @@ import type { Registry } from './metrics.ts';
 /** How often the event loop's lag is measured. */
 const LAG_RESOLUTION_MS = 100;
 
-/** Counts what the process serves now. */
-export interface ProcessCounts {
-  readonly streams: () => number;
-  readonly connections: () => number;
-}
-
-/** Registers memory, CPU time, the event loop's lag, and what the process serves now. */
-export function registerProcessMetrics(registry: Registry, counts: ProcessCounts): void {
+/** Registers memory, CPU time, the event loop's lag, and how much the process serves now. */
+export function registerProcessMetrics(
+  registry: Registry,
+  counts: { readonly streams: () => number; readonly connections: () => number },
+): void {
   const { memoryUsage, cpuUsage } = process;
   const toCpuSeconds = (): number => (cpuUsage().user + cpuUsage().system) / 1e6;
   registry.sample('chat_live_streams', 'Live streams.', 'gauge', counts.streams);

@@ -76,6 +76,16 @@ export interface Store {
    * @throws ServiceError `unavailable` with the reason
    */
   check(): Promise<void>;
+  /** Returns all rooms with their sizes. */
+  listRooms(): Promise<{ room: string; sizeBytes: number }[]>;
+  /**
+   * Appends bytes to a room as they are, durably, for `migrate`. Makes the room if it does not exist.
+   *
+   * @param offset the size that the room must have
+   * @returns false if it has another size; then the bytes are not in the room
+   * @throws ServiceError `unavailable` if the store can't take them now
+   */
+  extend(room: string, offset: number, bytes: Buffer): Promise<boolean>;
   /** Resolves when every accepted message is stored or refused. */
   close(): Promise<void>;
 }

@@ -9,29 +9,11 @@ import { formatCursor } from '../../room/cursor.ts';
 import { findPart } from '../../room/line-reader.ts';
 import type { Snapshot } from '../../store/store.ts';
 import { allowsRange, evaluate, matchesTag, parseRange } from '../request/conditional.ts';
-import type { SharedSnapshots } from '../request-batch.ts';
 import { CLIENT_GONE, type HeaderFields, type Reply, TEXT } from '../response/reply.ts';
-import type { Target } from '../router.ts';
+import type { AppParts, Route } from '../route.ts';
 
-/** What it takes to answer with a room's text. */
-export interface RoomParts {
-  readonly reply: Reply;
-  /** What `Chat-Time-Zone` says: an IANA name. */
-  readonly timeZone: string;
-}
-
-/**
- * Answers a GET or HEAD of a room.
- *
- * @param snapshots the rooms as they stand in this tick
- * @throws ServiceError `unavailable` if the store can't be read
- */
-export async function getRoom(
-  parts: RoomParts,
-  { argument: room }: Target,
-  response: ServerResponse,
-  snapshots: SharedSnapshots,
-): Promise<void> {
+/** Answers a GET or HEAD of a room. */
+export const getRoom: Route = async (parts, { argument: room }, response, snapshots) => {
   const { reply } = parts;
   const { headers } = response.req;
   const ifNoneMatch = headers['if-none-match'];
@@ -48,10 +30,10 @@ export async function getRoom(
   if (verdict === 'proceed') await sendText(parts, snapshot, response, fields);
   else if (verdict === 'not-modified') reply.send(response, 304, fields);
   else reply.text(response, 412, 'the room has changed; read it again', fields);
-}
+};
 
 async function sendText(
-  { reply, timeZone }: RoomParts,
+  { reply, timeZone }: AppParts,
   snapshot: Snapshot,
   response: ServerResponse,
   fields: string[],

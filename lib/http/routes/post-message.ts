@@ -1,30 +1,16 @@
 /** Stores the message of a POST (contract §4). */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { ServiceError } from '../../errors.ts';
 import { toEntry } from '../../room/message.ts';
-import type { Store } from '../../store/store.ts';
 import { readForm } from '../request/form.ts';
 import { prefersHtml } from '../request/negotiate.ts';
 import { findOriginFault } from '../request/origin.ts';
-import { type Reply, TEXT } from '../response/reply.ts';
-import { type Target, toPagePath } from '../router.ts';
+import { TEXT } from '../response/reply.ts';
+import type { Route } from '../route.ts';
+import { toPagePath } from '../router.ts';
 
-/** What it takes to store a message. */
-export interface PostParts {
-  readonly store: Store;
-  readonly reply: Reply;
-}
-
-/**
- * Stores a message and answers with its line.
- *
- * @throws ServiceError what the request is refused for, or why the store can't take it
- */
-export async function postMessage(
-  { store, reply }: PostParts,
-  { argument: room }: Target,
-  response: ServerResponse,
-): Promise<void> {
+/** Stores a message and answers with its line. */
+export const postMessage: Route = async ({ store, reply }, { argument: room }, response) => {
   const { req: request } = response;
   const originFault = findOriginFault(request.headers);
   if (originFault !== undefined) throw new ServiceError('forbidden', originFault);
@@ -36,7 +22,7 @@ export async function postMessage(
   const fields = ['Chat-Cursor', cursor, 'Content-Type', TEXT];
   if (!prefersHtml(request.headers.accept)) return reply.send(response, 201, fields, line);
   reply.send(response, 303, [...fields, 'Location', toPagePath(room)], line);
-}
+};
 
 /**
  * Whether a browser is at the other end of the connection. Chromium sends a POST again by itself if a

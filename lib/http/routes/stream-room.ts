@@ -1,15 +1,14 @@
 /** A room live: as Server-Sent Events (HTML Standard §9.2) or as text with `?follow` (contract §6). */
 import type { ServerResponse } from 'node:http';
 import { ServiceError } from '../../errors.ts';
-import type { Hub } from '../../live/hub.ts';
 import type { Format } from '../../live/subscriber.ts';
 import { formatCursor, parseCursor } from '../../room/cursor.ts';
 import { isLineStart } from '../../room/line-reader.ts';
 import type { Store } from '../../store/store.ts';
 import { toEventFormat, toEvents, toTextFormat } from '../response/frames.ts';
-import { type HeaderFields, IDLE_MS, type Reply, TEXT } from '../response/reply.ts';
+import { type HeaderFields, IDLE_MS, TEXT } from '../response/reply.ts';
 import { SocketSink } from '../response/socket-sink.ts';
-import type { Target } from '../router.ts';
+import type { AppParts, Route } from '../route.ts';
 
 /** The bounds of `retry:`, so that the readers of a replica that died do not come back all at once. */
 const RETRY_MS = [500, 2500] as const;
@@ -19,13 +18,6 @@ const KEEP_ALIVE_PROBE_MS = 60_000;
 
 const FIELDS = ['Cache-Control', 'no-store', 'Vary', 'Accept', 'X-Accel-Buffering', 'no'] as const;
 const EVENTS = 'text/event-stream; charset=utf-8';
-
-/** What it takes to answer with a stream. */
-export interface StreamParts {
-  readonly store: Store;
-  readonly live: Hub;
-  readonly reply: Reply;
-}
 
 /** A stream that is ready to be opened. */
 interface Stream {
@@ -39,16 +31,8 @@ interface Stream {
   readonly first: Buffer | undefined;
 }
 
-/**
- * Answers with the room as events. A stale cursor resets the stream to the room's beginning.
- *
- * @throws ServiceError `bad-request` for a malformed cursor
- */
-export async function streamRoom(
-  parts: StreamParts,
-  { argument: room, query }: Target,
-  response: ServerResponse,
-): Promise<void> {
+/** Answers with the room as events. A stale cursor resets the stream to the room's beginning. */
+export const streamRoom: Route = async (parts, { argument: room, query }, response) => {
   const parameters = new URLSearchParams(query);
   const lastEventId = response.req.headers['last-event-id'] as string | undefined;
   // Polyfills of EventSource can't set header fields.
@@ -67,18 +51,10 @@ export async function streamRoom(
     format: toEventFormat(isChunked),
     first: toEvents(first, isChunked),
   });
-}
+};
 
-/**
- * Answers with the room as plain text that goes on.
- *
- * @throws ServiceError `bad-request` for a malformed cursor, `gone` for a stale one
- */
-export async function followRoom(
-  parts: StreamParts,
-  { argument: room, query }: Target,
-  response: ServerResponse,
-): Promise<void> {
+/** Answers with the room as plain text that goes on. A stale cursor is refused. */
+export const followRoom: Route = async (parts, { argument: room, query }, response) => {
   const cursor = new URLSearchParams(query).get('since');
   const { epoch, offset } = await findStart(parts.store, room, cursor);
   if (offset === undefined) {
@@ -93,7 +69,7 @@ export async function followRoom(
     format: toTextFormat(takesChunks(response)),
     first: undefined,
   });
-}
+};
 
 /** @returns the room's epoch, and the offset to start at: `undefined` if the cursor is stale */
 async function findStart(
@@ -129,7 +105,7 @@ function takesChunks(response: ServerResponse): boolean {
  * Lets the hub write frames straight to the socket: they contain their own chunk sizes, so that one
  * buffer serves all subscribers.
  */
-function openStream({ live, reply }: StreamParts, response: ServerResponse, stream: Stream): void {
+function openStream({ live, reply }: AppParts, response: ServerResponse, stream: Stream): void {
   const { room, offset, epoch, fields, format, first } = stream;
   const coding = takesChunks(response) ? ['Transfer-Encoding', 'chunked'] : [];
   if (!reply.begin(response, 200, fields.concat(coding))) return;

@@ -15,7 +15,6 @@ import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
 import { fromFileStem, toFileStem } from '../../room/name.ts';
-import type { Archive } from '../archive.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { Outage } from '../outage.ts';
 import { Readiness } from '../readiness.ts';
@@ -42,7 +41,7 @@ export interface FolderStoreOptions {
 }
 
 /** Rooms as files in a folder. */
-export class FolderStore implements Store, Archive {
+export class FolderStore implements Store {
   readonly description: string;
   readonly #disk: Disk;
   readonly #log: Log;

@@ -53,7 +53,7 @@ export class Appender {
   }
 
   /**
-   * Adds bytes to a room as they are; see {@link Archive.extend}.
+   * Adds bytes to a room as they are; see {@link Store.extend}.
    *
    * @throws see {@link runTransaction}
    */

@@ -19,7 +19,6 @@ import { type MysqlAddress, showMysqlAddress } from '../../config/store-address.
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
 import type { Entry } from '../../room/message.ts';
-import type { Archive } from '../archive.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { Readiness } from '../readiness.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
@@ -45,7 +44,7 @@ export interface MysqlStoreOptions {
 }
 
 /** Rooms in a database that any number of processes share. */
-export class MysqlStore implements Store, Archive {
+export class MysqlStore implements Store {
   readonly description: string;
   readonly #readers: Pool;
   readonly #writers: Pool;

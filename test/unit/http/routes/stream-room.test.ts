@@ -7,6 +7,7 @@ import { suite, type TestContext, test } from 'node:test';
 import type { ServiceError } from '../../../../lib/errors.ts';
 import { Listener } from '../../../../lib/http/listener.ts';
 import { IDLE_MS, Reply } from '../../../../lib/http/response/reply.ts';
+import type { AppParts } from '../../../../lib/http/route.ts';
 import { followRoom, streamRoom } from '../../../../lib/http/routes/stream-room.ts';
 import { Hub } from '../../../../lib/live/hub.ts';
 import { Log } from '../../../../lib/ops/log.ts';
@@ -35,19 +36,19 @@ async function serve(t: TestContext): Promise<Streams> {
   const store = new FolderStore({ folder, durable: false, log, registry: new Registry() });
   const live = new Hub(store, log);
   const reply = new Reply('brave-otter (host)', () => false);
-  const parts = { store, live, reply };
+  const parts = { store, live, reply } as unknown as AppParts;
   let latest: Socket | undefined;
   const listener = new Listener({
     common: reply.common,
-    handler: (request, response) => {
+    handler: async (request, response) => {
       latest = request.socket;
       const [path, query = ''] = (request.url ?? '').split('?');
       const stream = path === '/follow' ? followRoom : streamRoom;
-      stream(parts, { route: 'room', argument: 'r', query }, response).catch(
-        (error: ServiceError) => {
-          reply.error(response, error);
-        },
-      );
+      try {
+        await stream(parts, { route: 'room', argument: 'r', query }, response, store);
+      } catch (error) {
+        reply.error(response, error as ServiceError);
+      }
     },
   });
   const port = await listener.listen(0, '127.0.0.1');

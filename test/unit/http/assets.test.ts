@@ -4,8 +4,8 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import { type Asset, Assets, MAX_ASSETS } from '../../../../lib/http/routes/assets.ts';
-import { makeTempFolder } from '../../../support/paths.ts';
+import { type Asset, Assets, MAX_ASSETS } from '../../../lib/http/assets.ts';
+import { makeTempFolder } from '../../support/paths.ts';
 
 const script = 'export const line = "[2018-02-25 14:00:51] omri: hi";\n'.repeat(50);
 

@@ -1,17 +1,14 @@
 /** The front end: read once at the start; each compressed form is made when it is first asked for. */
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
-import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { BrotliOptions, ZlibOptions } from 'node:zlib';
-import { matchesTag } from '../request/conditional.ts';
-import { pickCoding } from '../request/negotiate.ts';
-import type { HeaderFields, Reply } from '../response/reply.ts';
-import type { Target } from '../router.ts';
+import type { BrotliOptions } from 'node:zlib';
+import { pickCoding } from './request/negotiate.ts';
+import type { HeaderFields } from './response/reply.ts';
 
 /** The largest front end, in bytes. */
-export const MAX_ASSETS_BYTES = 64 << 20;
+const MAX_ASSETS_BYTES = 64 << 20;
 
 /** How many files a front end has at most, and how many folders. */
 export const MAX_ASSETS = 2000;
@@ -57,40 +54,6 @@ export interface Asset {
   readonly body: Buffer;
 }
 
-/** What it takes to answer with a file. */
-export interface AssetParts {
-  readonly assets: Assets;
-  readonly reply: Reply;
-}
-
-/** Answers with the page, whatever the room. */
-export function sendPage(
-  parts: AssetParts,
-  target: Target,
-  response: ServerResponse,
-): Promise<void> {
-  return sendAsset(parts, { ...target, argument: PAGE }, response);
-}
-
-/** Answers with a file of the front end. */
-export async function sendAsset(
-  { assets, reply }: AssetParts,
-  { argument: file }: Target,
-  response: ServerResponse,
-): Promise<void> {
-  const { headers } = response.req;
-  const asset = await assets.find(file, headers['accept-encoding']);
-  if (asset === undefined) {
-    return reply.text(response, 404, 'there is no such file; the page is at /');
-  }
-  const { etag, cacheFields, bodyFields, body } = asset;
-  const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch !== undefined && matchesTag(ifNoneMatch, etag, 'weak')) {
-    return reply.send(response, 304, cacheFields);
-  }
-  reply.send(response, 200, cacheFields.concat(bodyFields), body);
-}
-
 /** The files of a front end by their path with `/` between folders. */
 export class Assets {
   readonly #files = new Map<string, AssetFile>();
@@ -112,13 +75,7 @@ export class Assets {
     if (!this.#files.has(PAGE)) throw new Error(`${folder} has no ${PAGE}`);
   }
 
-  /**
-   * Finds a file in the form that the client prefers.
-   *
-   * @param file its path below the folder
-   * @param acceptEncoding the request's field (RFC 9110 §12.5.3)
-   * @returns `undefined` if there is no such file
-   */
+  /** Finds a file, by its path below the folder, in the form that an Accept-Encoding field prefers. */
   async find(file: string, acceptEncoding: string | undefined): Promise<Asset | undefined> {
     return this.#files.get(file)?.choose(acceptEncoding);
   }
@@ -138,8 +95,7 @@ class AssetFile {
   }
 
   async choose(acceptEncoding: string | undefined): Promise<Asset> {
-    if (!COMPRESSIBLE.test(this.#type)) return this.#plain;
-    const coding = pickCoding(acceptEncoding, CODINGS) as Coding | undefined;
+    const coding = COMPRESSIBLE.test(this.#type) ? pickCoding(acceptEncoding, CODINGS) : undefined;
     if (coding === undefined) return this.#plain;
     let compressed = this.#compressed.get(coding);
     if (compressed === undefined) {
@@ -153,11 +109,9 @@ class AssetFile {
 
   /** @returns the file as it is if compressing does not make it smaller */
   async #compress(coding: Coding): Promise<Asset> {
-    const { body } = this.#plain;
-    const compressed = await compress(body, coding);
-    return compressed.length < body.length
-      ? toAsset(this.#type, this.#hash, compressed, coding)
-      : this.#plain;
+    const body = await compress(this.#plain.body, coding);
+    if (body.length >= this.#plain.body.length) return this.#plain;
+    return toAsset(this.#type, this.#hash, body, coding);
   }
 }
 
@@ -188,22 +142,13 @@ function tooLarge(folder: string): Error {
   return new Error(`${folder} is too large for a front end; the limit is ${limits}`);
 }
 
-/** Compresses with a window as large as the file: the defaults' tables take longer to make than the rest. */
 async function compress(body: Buffer, coding: Coding): Promise<Buffer> {
   const { default: zlib } = await import('node:zlib');
-  const windowBits = Math.max(10, Math.ceil(Math.log2(body.length + 1)));
-  if (coding === 'gzip') {
-    return promisify<Buffer, ZlibOptions, Buffer>(zlib.gzip)(body, {
-      windowBits: Math.min(15, windowBits),
-      memLevel: 5,
-    });
-  }
-  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN, BROTLI_PARAM_SIZE_HINT } = zlib.constants;
-  const params = {
-    [BROTLI_PARAM_QUALITY]: 5,
-    [BROTLI_PARAM_LGWIN]: Math.min(22, windowBits),
-    [BROTLI_PARAM_SIZE_HINT]: body.length,
-  };
+  if (coding === 'gzip') return promisify(zlib.gzip)(body);
+  // A window no larger than the file: the default's takes three times the memory.
+  const windowBits = Math.min(22, Math.max(10, Math.ceil(Math.log2(body.length + 1))));
+  const { BROTLI_PARAM_QUALITY, BROTLI_PARAM_LGWIN } = zlib.constants;
+  const params = { [BROTLI_PARAM_QUALITY]: 5, [BROTLI_PARAM_LGWIN]: windowBits };
   return promisify<Buffer, BrotliOptions, Buffer>(zlib.brotliCompress)(body, { params });
 }
 
