@@ -10,7 +10,7 @@ import { check } from './check.mjs';
 import { compileTests, fail, installPackages, listFiles, root } from './lib.mjs';
 
 const fileTimeoutMs = 300_000;
-const slowestFirst = ['/mysql/', '/service/', '/browser/', '/faults/', '/contract/', ''];
+const slowestFirst = ['mysql', 'service', 'browser', 'faults', 'contract', ''];
 const timed = ['/faults/lock/', '/posting/lock-faults'];
 
 const names = process.argv.slice(2);
@@ -42,7 +42,8 @@ function chooseFiles() {
  */
 function makeGroups(files) {
   const cores = availableParallelism();
-  const rank = (path) => slowestFirst.findIndex((folder) => path.includes(folder));
+  const rank = (path) =>
+    slowestFirst.findIndex((folder) => path.startsWith(`.build/test/${folder}`));
   const isTimed = (path) => timed.some((part) => path.includes(part));
   const sorted = files.toSorted((one, other) => rank(one) - rank(other));
   const groups = [
