@@ -32,7 +32,7 @@ const LABELS = {
 	polling: 'Polling',
 	offline: 'No connection, retrying…',
 };
-const readBefore = visits.enter();
+const readBefore = visits.getRead();
 
 /** Shows where the room begins, or that it is empty. */
 function showIntro() {
@@ -108,6 +108,7 @@ function nameRoom() {
 }
 
 intro.dataset.state = 'opening';
+visits.enter();
 nameRoom();
 on(messageWindow, 'change', showIntro);
 log.addEventListener('open', startReading, { once: true });
@@ -130,7 +131,7 @@ on(connection, 'change', showStatus);
 on(clock, 'change', rebuildRows);
 on(identity, 'change', () => {
 	rebuildRows();
-	composer.focus();
+	if (document.hasFocus()) composer.focus();
 });
 showStatus();
 

@@ -51,6 +51,17 @@ export function showFault(input, fault) {
 	if (fault) input.focus();
 }
 
+/** Whether the reader is at this page: a window can be in sight while they are in another. */
+export function isAttended() {
+	return !document.hidden && document.hasFocus();
+}
+
+/** Acts when the reader comes to this page or leaves it. @param {() => void} act */
+export function onAttention(act) {
+	on(document, 'visibilitychange', act);
+	on(window, 'focus blur', act);
+}
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let hiding;
 

@@ -1,6 +1,7 @@
 import { make } from '../lib/dom.js';
 import { clock } from '../model/clock.js';
 import { getHue, identity } from '../model/identity.js';
+import { splitLetters } from '../model/letters.js';
 import { parseLine } from '../model/line.js';
 import { findMentions, renderMessage } from './text.js';
 
@@ -57,21 +58,14 @@ export function renderRow(name, message, aside) {
 	const mentioned = name === identity.name ? '' : identity.name;
 	const rendered = renderMessage(message, (part) => findMentions(part, mentioned));
 	const text = make('div', { class: 'text', dir: 'auto' }, rendered);
-	const disc = make('span', { class: 'disc', 'aria-hidden': 'true' }, getInitial(name));
+	const [initial = ''] = splitLetters(name.toLocaleUpperCase());
+	const disc = make('span', { class: 'disc', 'aria-hidden': 'true' }, initial);
 	const label = make('bdi', { class: 'name' }, name);
 	const element = make('div', { class: 'row' }, disc, label, aside, text);
 	element.classList.toggle('bare', !name);
 	element.classList.toggle('mentions', Boolean(text.querySelector('mark')));
 	element.style.setProperty('--hue', String(getHue(name)));
 	return element;
-}
-
-/** The first character of a name, as people count characters. @param {string} name */
-function getInitial(name) {
-	const upper = name.toLocaleUpperCase();
-	if (!Intl.Segmenter) return [...upper][0] ?? '';
-	const [first] = new Intl.Segmenter().segment(upper);
-	return first?.segment ?? '';
 }
 
 /**

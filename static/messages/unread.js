@@ -1,4 +1,4 @@
-import { byId, on } from '../lib/dom.js';
+import { byId, isAttended, on, onAttention } from '../lib/dom.js';
 import { room } from '../model/room.js';
 import { visits } from '../model/visits.js';
 import { log } from '../sync/log.js';
@@ -17,9 +17,9 @@ class Unread {
 			this.update();
 		});
 		on(scroll, 'move', () => this.update());
-		on(document, 'visibilitychange', () => {
+		onAttention(() => {
 			// What was read is no longer new when the reader comes back.
-			if (document.hidden && !this.#count) rows.divide();
+			if (!isAttended() && !this.#count) rows.divide();
 			this.update();
 		});
 	}
@@ -48,7 +48,7 @@ class Unread {
 
 	/** Whether the reader sees what comes. */
 	#isReading() {
-		return !document.hidden && scroll.isAtBottom && messageWindow.isAtTail;
+		return isAttended() && scroll.isAtBottom && messageWindow.isAtTail;
 	}
 }
 

@@ -1,9 +1,20 @@
+import { on } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
 import { shared } from '../lib/storage.js';
 
-/** The reader's own name, '' until they have chosen one. `change`: it is another. */
+/** The reader's own name, '' until they have chosen one. `change`: it is another, chosen in this
+ * tab or another. */
 class Identity extends Emitter {
 	name = shared.get('name', '');
+
+	constructor() {
+		super();
+		on(window, 'storage', ({ key }) => {
+			if (key !== 'chat.name') return;
+			this.name = shared.get('name', '');
+			this.emit('change');
+		});
+	}
 
 	/** @param {string} name */
 	setName(name) {

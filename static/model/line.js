@@ -39,9 +39,13 @@ export function includesOffset({ start, end }, offset) {
 	return start <= offset && offset < end;
 }
 
-/** The parts of a line; one that no server wrote is all message. @param {string} text */
+/**
+ * The parts of a line; one that no server wrote is all message. A file made by hand may begin with a
+ * byte order mark.
+ * @param {string} text
+ */
 export function parseLine(text) {
-	const match = /^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] (.+?): (.*)$/su.exec(text);
+	const match = /^\uFEFF?\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] (.+?): (.*)$/su.exec(text);
 	const [, time = '', name = '', message = text] = match ?? [];
 	return { time, name, message };
 }

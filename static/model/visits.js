@@ -24,13 +24,17 @@ class Visits extends Emitter {
 		return shared.get('rooms', []);
 	}
 
-	/** Puts this room first. @returns where the reader stopped the last time, if they were here */
+	/** Up to where the reader has read this room, if they were here. */
+	getRead() {
+		return parseCursor(this.all.find((visit) => visit.room === room)?.read);
+	}
+
+	/** Puts this room first. */
 	enter() {
 		const visits = this.all;
 		const visit = visits.find((other) => other.room === room) ?? { room, read: '' };
 		const others = visits.filter((other) => other !== visit);
 		this.#save([visit, ...others].slice(0, VISIT_LIMIT));
-		return parseCursor(visit.read);
 	}
 
 	/** Notes that the reader has read this room up to here. @param {Cursor} cursor */

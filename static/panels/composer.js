@@ -1,12 +1,12 @@
 import { byId, on, onSubmit } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
-import { shared } from '../lib/storage.js';
+import { shared, tabStore } from '../lib/storage.js';
 import { countCharacters, isBlank, MESSAGE_LIMIT } from '../model/line.js';
 import { room } from '../model/room.js';
 
 /** So near to the limit the composer counts. */
 const COUNTED_LEFT = 400;
-/** A screen keyboard has no Shift+Enter: there Enter breaks the line, and the button sends. */
+/** A screen keyboard has no Shift+Enter: there Enter breaks the line, and the button sends, or Ctrl. */
 const isTouch = matchMedia('(pointer: coarse)').matches;
 
 /**
@@ -20,17 +20,35 @@ class Composer extends Emitter {
 
 	constructor() {
 		super();
-		this.#text.value = shared.get(this.#key, '');
+		this.#restoreDraft();
+		on(window, 'pageshow', ({ persisted }) => persisted && this.#takeFromShared());
+		on(window, 'pagehide', () => this.#text.value && shared.set(this.#key, this.#text.value));
 		on(this.#text, 'input', () => this.#update());
 		on(this.#text, 'keydown', (event) => {
 			// While an input method composes, Enter chooses a candidate. Safari says so by 229 only.
 			const isComposing = event.isComposing || event.keyCode === 229;
-			if (event.key !== 'Enter' || event.shiftKey || isComposing || isTouch) return;
+			const isSending = event.ctrlKey || event.metaKey || !(event.shiftKey || isTouch);
+			if (event.key !== 'Enter' || isComposing || !isSending) return;
 			event.preventDefault();
 			this.#submit();
 		});
 		onSubmit('composer', () => this.#submit());
 		this.#update();
+	}
+
+	/**
+	 * Shows the draft of this tab, or else one that a closed tab left. A draft is its tab's own while it
+	 * is written, so that other tabs neither lose it nor send it once more.
+	 */
+	#restoreDraft() {
+		const own = tabStore.get(this.#key, '');
+		this.#text.value = own || shared.get(this.#key, '');
+		this.#takeFromShared();
+	}
+
+	/** Takes away what this tab left for others when its page was hidden. */
+	#takeFromShared() {
+		if (shared.get(this.#key, '') === this.#text.value) shared.set(this.#key, '');
 	}
 
 	focus() {
@@ -55,7 +73,7 @@ class Composer extends Emitter {
 
 	#update() {
 		const { value, style } = this.#text;
-		shared.set(this.#key, value);
+		tabStore.set(this.#key, value);
 		const left = MESSAGE_LIMIT - countCharacters(value);
 		const counter = byId('counter');
 		counter.textContent = '';

@@ -46,6 +46,7 @@ class Finder {
 		this.#running = new AbortController();
 		const words = fold(this.#input.value).trim();
 		this.#hits.replaceChildren();
+		this.#summary.textContent = '';
 		if (words) void this.#search(words, this.#running.signal);
 	}
 

@@ -15,12 +15,12 @@ class IdentityForm {
 			this.#show(true);
 			this.#input.select();
 		});
-		on(identity, 'change', () => this.#show(false));
+		on(identity, 'change', () => this.#show(!identity.name));
 		this.#show(!identity.name);
 	}
 
 	#submit() {
-		const name = this.#input.value;
+		const name = this.#input.value.normalize();
 		const fault = faultOfName(name);
 		showFault(this.#input, fault);
 		if (!fault) identity.setName(cleanName(name));

@@ -1,26 +1,42 @@
-import { byId, on, toast } from '../lib/dom.js';
+import { byId, isAttended, on, toast } from '../lib/dom.js';
 import { shared } from '../lib/storage.js';
+import { EMPTY_ROOM } from '../model/cursor.js';
 import { parseLine } from '../model/line.js';
 import { room } from '../model/room.js';
+import { visits } from '../model/visits.js';
 
 /** Desktop notifications, for those who turn them on. */
 class Notifications {
 	#button = byId('notify');
+	/** Those that are open, with the offsets of their lines. @type {Map<Notification, number>} */
+	#open = new Map();
 
 	constructor() {
 		this.#button.hidden = !('Notification' in window);
 		on(this.#button, 'click', () => this.#turn(!this.#isOn()));
+		on(visits, 'change', () => this.#closeRead());
 		this.#update();
 	}
 
-	/** Shows the last of some lines, where the page is hidden. @param {import('../model/line.js').Line[]} lines that others wrote */
+	/** Shows the last of some lines, unless the reader sees it come. @param {import('../model/line.js').Line[]} lines that others wrote */
 	show(lines) {
 		const last = lines.at(-1);
-		if (!last || !document.hidden || !this.#isOn()) return;
+		if (!last || isAttended() || !this.#isOn()) return;
 		const { name, message } = parseLine(last.text);
 		const body = `${name}: ${message.replaceAll('↵', '\n')}`.slice(0, 200);
 		// The tabs of a room give the same tag, and the browser shows one of them.
-		this.#make({ body, tag: `${room}#${last.start}` });
+		const notification = this.#make({ body, tag: `${room}#${last.start}` });
+		if (notification) this.#open.set(notification, last.start);
+	}
+
+	/** Closes the notifications of what the reader has read, in this tab or another. */
+	#closeRead() {
+		const { offset } = visits.getRead() ?? EMPTY_ROOM;
+		for (const [notification, start] of this.#open) {
+			if (start >= offset) continue;
+			notification.close();
+			this.#open.delete(notification);
+		}
 	}
 
 	/**

@@ -1,7 +1,7 @@
 import { byId, make, on, onSubmit, showFault } from '../lib/dom.js';
 import { pause } from '../lib/time.js';
 import { parseCursor } from '../model/cursor.js';
-import { chatPath, checkRoomName, pagePath, room } from '../model/room.js';
+import { chatPath, checkRoomName, normalizeRoomName, pagePath, room } from '../model/room.js';
 import { visits } from '../model/visits.js';
 
 const ROUND_MS = 30_000;
@@ -17,10 +17,10 @@ class Rooms {
 	}
 
 	#go() {
-		const name = this.#input.value.trim();
+		const name = normalizeRoomName(this.#input.value);
 		const fault = checkRoomName(name);
 		showFault(this.#input, fault);
-		if (!fault) location.href = pagePath(name || 'general');
+		if (!fault) location.href = pagePath(name);
 	}
 
 	/** Asks one room after the other whether it has news, as long as the page is visible. */
