@@ -24,6 +24,8 @@ export interface BadProxy {
   portal: keyof typeof portals | false;
   /** Ends all connections. */
   cut(): void;
+  /** How many bytes of streams didn't come through. */
+  withheldBytes: number;
   /** How many requests for a stream have come. */
   streamCount: number;
   /** How many streams are open. */
@@ -63,6 +65,7 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
+    withheldBytes: 0,
     streamCount: 0,
     openStreams: 0,
     close: () => {
@@ -118,8 +121,9 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
     };
     service.on('data', (bytes) => {
       if (kind === 'post' && proxy.losesAnswers) lose(bytes);
-      else if (kind === 'stream' && (proxy.swallowsStreams || proxy.freezesStreams)) return;
-      else client.write(bytes);
+      else if (kind === 'stream' && (proxy.swallowsStreams || proxy.freezesStreams)) {
+        proxy.withheldBytes += bytes.length;
+      } else client.write(bytes);
     });
   }
 

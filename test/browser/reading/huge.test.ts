@@ -3,23 +3,23 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { post } from '../support/http.ts';
-import { need } from '../support/need.ts';
-import { type Server, startServer, waitUntil } from '../support/server.ts';
+import type { Page } from 'playwright-core';
+import { post } from '../../support/http.ts';
+import { type Server, startServer, waitUntil } from '../../support/server.ts';
 import {
-  launchBrowser,
   openAs,
   readRows,
   say,
+  skip,
+  useBrowser,
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
+} from '../browser.ts';
 
-const skip = need('chromium');
+const browser = useBrowser();
+
 const lineCount = 1_000_000;
-let browser: Browser;
 let server: Server;
 /** Where every hundred-thousandth line begins. */
 const marks = new Map<number, number>();
@@ -28,12 +28,8 @@ before(async () => {
   if (skip) return;
   server = await startServer();
   writeHugeRoom(join(server.store, 'huge.txt'));
-  browser = await launchBrowser();
 });
-after(async () => {
-  await browser?.close();
-  await server?.kill();
-});
+after(() => server?.kill());
 
 function writeHugeRoom(path: string): void {
   const file = openSync(path, 'w');
@@ -68,7 +64,7 @@ async function assertOneRun(page: Page): Promise<number[]> {
 test('it opens at its tail and pages back and forth with few rows in the page', {
   skip,
 }, async () => {
-  const { page, faults } = await openAs(browser, `${server.url}/huge`, { name: 'me' });
+  const { page, faults } = await openAs(browser.get(), `${server.url}/huge`, { name: 'me' });
   await waitForText(page, `שורה ${lineCount - 1}`);
   await waitForState(page, 'live');
   const atFirst = await assertOneRun(page);
@@ -97,7 +93,7 @@ test('it opens at its tail and pages back and forth with few rows in the page', 
 });
 
 test('what one looks at stays in place while older lines come in above it', { skip }, async () => {
-  const { page } = await openAs(browser, `${server.url}/huge`, { name: 'me' });
+  const { page } = await openAs(browser.get(), `${server.url}/huge`, { name: 'me' });
   await waitForState(page, 'live');
   const row = page.locator('#rows .row').nth(5);
   const id = await row.getAttribute('id');
@@ -119,7 +115,7 @@ test('what one looks at stays in place while older lines come in above it', { sk
 
 test('a link to a message opens it with its surroundings', { skip }, async () => {
   const offset = marks.get(500_000);
-  const { page } = await openAs(browser, `${server.url}/huge#${offset}`, { name: 'me' });
+  const { page } = await openAs(browser.get(), `${server.url}/huge#${offset}`, { name: 'me' });
   const target = page.locator('.row.target');
   await target.waitFor();
   assert.equal(await target.locator('.text').innerText(), 'שורה 500000');
@@ -139,7 +135,7 @@ test('a link to a message opens it with its surroundings', { skip }, async () =>
 });
 
 test('words are found in all of it, with progress, and a hit leads there', { skip }, async () => {
-  const { page } = await openAs(browser, `${server.url}/huge`, { name: 'me' });
+  const { page } = await openAs(browser.get(), `${server.url}/huge`, { name: 'me' });
   await waitForState(page, 'live');
   await page.locator('#find-toggle').click();
   await page.locator('#words').fill('A NEEDLE');

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { post } from '../support/http.ts';
-import { waitUntil } from '../support/server.ts';
+import { post } from '../../support/http.ts';
+import { waitUntil } from '../../support/server.ts';
 import {
   openAs,
   readFile,
@@ -16,7 +16,7 @@ import {
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
+} from '../browser.ts';
 
 const browser = useBrowser();
 

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { post } from '../support/http.ts';
-import { waitUntil } from '../support/server.ts';
+import { post } from '../../support/http.ts';
+import { waitUntil } from '../../support/server.ts';
 import {
   openAs,
   readFile,
@@ -17,7 +17,7 @@ import {
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
+} from '../browser.ts';
 
 const browser = useBrowser();
 
@@ -46,11 +46,14 @@ test('a draft is its tab’s own while it is written', { skip }, async (t) => {
   await say(other, 'short');
   await waitForText(other, 'short');
   await one.reload();
+  await waitForState(one, 'live');
   assert.equal(await readDraft(one), 'a long thought that took an hour');
   assert.equal(await readDraft(other), '');
   // A tab that closes leaves its draft to the next one, once.
   await one.close({ runBeforeUnload: true });
-  await waitUntil('closed', () => one.isClosed());
+  await waitUntil('the draft is left', () =>
+    other.evaluate(() => localStorage.getItem('chat.draft.tabs') !== null),
+  );
   const next = await context.newPage();
   await visit(next, url);
   assert.equal(await readDraft(next), 'a long thought that took an hour');
@@ -59,6 +62,7 @@ test('a draft is its tab’s own while it is written', { skip }, async (t) => {
   await next.close({ runBeforeUnload: true });
   await waitUntil('closed', () => next.isClosed());
   await other.reload();
+  await waitForState(other, 'live');
   assert.equal(await readDraft(other), '');
 });
 

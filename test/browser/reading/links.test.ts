@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openAs, serve, skip, useBrowser, waitForText } from './browser.ts';
+import { openAs, serve, skip, useBrowser, waitForText } from '../browser.ts';
 
 const browser = useBrowser();
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { post } from '../support/http.ts';
-import { waitUntil } from '../support/server.ts';
+import { post } from '../../support/http.ts';
+import { waitUntil } from '../../support/server.ts';
 import {
   openAs,
   readPending,
@@ -15,7 +15,7 @@ import {
   useBrowser,
   visit,
   waitForText,
-} from './browser.ts';
+} from '../browser.ts';
 
 const browser = useBrowser();
 

@@ -1,40 +1,25 @@
 // The page stays in step with its room, whatever becomes of server and network.
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
-import { after, before, type TestContext, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { post } from '../support/http.ts';
-import { need } from '../support/need.ts';
-import { pause, startServer, waitUntil } from '../support/server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { post } from '../../support/http.ts';
+import { pause, startServer, waitUntil } from '../../support/server.ts';
 import {
-  launchBrowser,
   openAs,
   readFile,
   readPending,
   readRows,
   say,
+  serveBadly,
+  skip,
+  useBrowser,
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
-import { startProxy } from './proxy.ts';
+} from '../browser.ts';
 
-const skip = need('chromium');
-let browser: Browser;
-
-before(async () => {
-  if (!skip) browser = await launchBrowser();
-});
-after(() => browser?.close());
-
-/** A service and a bad wire to it, both gone with the test. */
-async function setUp(t: TestContext) {
-  const server = await startServer();
-  t.after(() => server.kill());
-  const proxy = await startProxy(server.port);
-  t.after(() => proxy.close());
-  return { server, proxy };
-}
+const browser = useBrowser();
 
 /** Posts numbered messages until stopped; a server that is away costs some of them. */
 function keepPosting(port: number, room: string) {
@@ -64,9 +49,9 @@ async function assertInStep(page: Page, store: string, room: string): Promise<vo
 test('a server killed and restarted five times costs the page no line and doubles none', {
   skip,
 }, async (t) => {
-  let { server } = await setUp(t);
+  let { server } = await serveBadly(t);
   const { port, store } = server;
-  const { page, faults } = await openAs(browser, `${server.url}/killed`, { name: 'reader' });
+  const { page, faults } = await openAs(browser.get(), `${server.url}/killed`, { name: 'reader' });
   await waitForState(page, 'live');
   const poster = keepPosting(port, 'killed');
   for (let round = 0; round < 5; round += 1) {
@@ -74,7 +59,7 @@ test('a server killed and restarted five times costs the page no line and double
     // A server that died holding the room's lock may hold the others up for some seconds.
     await waitUntil('posting again', () => poster.count > before + 3);
     await server.kill();
-    await pause(150);
+    await page.locator('#status:not([data-state="live"])').waitFor();
     server = await startServer({ store, env: { PORT: String(port) } });
     t.after(server.kill);
     await say(page, `round ${round}`);
@@ -93,8 +78,8 @@ test('a server killed and restarted five times costs the page no line and double
 test('what was said while the browser was offline is there once it is back', {
   skip,
 }, async (t) => {
-  const { server } = await setUp(t);
-  const { page } = await openAs(browser, `${server.url}/offline`, { name: 'reader' });
+  const { server } = await serveBadly(t);
+  const { page } = await openAs(browser.get(), `${server.url}/offline`, { name: 'reader' });
   await waitForState(page, 'live');
   await say(page, 'before');
   await waitForText(page, 'before');
@@ -119,8 +104,8 @@ test('what was said while the browser was offline is there once it is back', {
 test('a tab asks before it closes on a message that still waits, and else does not', {
   skip,
 }, async (t) => {
-  const { server } = await setUp(t);
-  const { page } = await openAs(browser, `${server.url}/waiting`, { name: 'sender' });
+  const { server } = await serveBadly(t);
+  const { page } = await openAs(browser.get(), `${server.url}/waiting`, { name: 'sender' });
   await waitForState(page, 'live');
   await say(page, 'sent');
   await waitForText(page, 'sent');
@@ -150,8 +135,8 @@ for (const [words, loss] of Object.entries(losses)) {
   test(`a message whose answer is ${words} is found in the room, not doubled`, {
     skip,
   }, async (t) => {
-    const { server, proxy } = await setUp(t);
-    const { page } = await openAs(browser, `${proxy.url}/lost`, { name: 'sender' });
+    const { server, proxy } = await serveBadly(t);
+    const { page } = await openAs(browser.get(), `${proxy.url}/lost`, { name: 'sender' });
     await waitForState(page, 'live');
     // On a connection that was used before, a browser may send a POST again by itself.
     await say(page, 'first');
@@ -174,8 +159,8 @@ for (const [words, loss] of Object.entries(losses)) {
 test('a message that was lost on its way keeps its text, says why, and can be sent again', {
   skip,
 }, async (t) => {
-  const { server, proxy } = await setUp(t);
-  const { page } = await openAs(browser, `${proxy.url}/lost`, { name: 'sender' });
+  const { server, proxy } = await serveBadly(t);
+  const { page } = await openAs(browser.get(), `${proxy.url}/lost`, { name: 'sender' });
   await waitForState(page, 'live');
   proxy.losesPosts = true;
   await say(page, 'keep me');
@@ -195,9 +180,9 @@ test('a message that was lost on its way keeps its text, says why, and can be se
 test('behind a proxy that swallows streams the page polls, and hears everything', {
   skip,
 }, async (t) => {
-  const { server, proxy } = await setUp(t);
+  const { server, proxy } = await serveBadly(t);
   proxy.swallowsStreams = true;
-  const { page } = await openAs(browser, `${proxy.url}/swallowed`, { name: 'reader' });
+  const { page } = await openAs(browser.get(), `${proxy.url}/swallowed`, { name: 'reader' });
   await post(server, 'swallowed', { username: 'other', message: 'before it gave up' });
   await waitForText(page, 'before it gave up');
   await waitForState(page, 'polling');
@@ -209,15 +194,15 @@ test('behind a proxy that swallows streams the page polls, and hears everything'
 });
 
 test('a stream that is silent for longer than the pings is opened anew', { skip }, async (t) => {
-  const { server, proxy } = await setUp(t);
-  const { page } = await openAs(browser, 'about:blank', { name: 'reader' });
+  const { server, proxy } = await serveBadly(t);
+  const { page } = await openAs(browser.get(), 'about:blank', { name: 'reader' });
   await page.clock.install();
   await visit(page, `${proxy.url}/silent`);
   await waitForState(page, 'live');
   proxy.freezesStreams = true;
   const before = proxy.streamCount;
   await post(server, 'silent', { username: 'other', message: 'into the void' });
-  await pause(500);
+  await waitUntil('the line was sent', () => proxy.withheldBytes > 0);
   proxy.freezesStreams = false;
   assert.equal((await readRows(page)).length, 0);
   await page.clock.fastForward(36_000);
@@ -231,13 +216,13 @@ test('a stream that is silent for longer than the pings is opened anew', { skip 
 test('a room that is deleted and begun anew is shown from its new beginning', {
   skip,
 }, async (t) => {
-  const { server } = await setUp(t);
+  const { server } = await serveBadly(t);
   await post(server, 'anew', { username: 'other', message: 'of the old room' });
-  const { page } = await openAs(browser, `${server.url}/anew`, { name: 'reader' });
+  const { page } = await openAs(browser.get(), `${server.url}/anew`, { name: 'reader' });
   await waitForText(page, 'of the old room');
   await waitForState(page, 'live');
   rmSync(`${server.store}/anew.txt`);
-  await pause(1200);
+  await page.locator('#intro[data-state="empty"]').waitFor();
   await post(server, 'anew', { username: 'other', message: 'of the new room' });
   await waitForText(page, 'of the new room');
   await assertInStep(page, server.store, 'anew');

@@ -4,7 +4,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { openAs, readRows, serve, skip, useBrowser, waitForState, waitForText } from './browser.ts';
+import {
+  openAs,
+  readRows,
+  serve,
+  skip,
+  useBrowser,
+  waitForState,
+  waitForText,
+} from '../browser.ts';
 
 const browser = useBrowser();
 

@@ -1,5 +1,6 @@
-// What people type into the page's fields, on keyboards of every kind.
+// What people type into the page’s fields, on keyboards of every kind.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   openAs,
@@ -11,9 +12,29 @@ import {
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
+} from '../browser.ts';
 
 const browser = useBrowser();
+
+test('a room is reached by name, whatever is in it', { skip }, async (t) => {
+  const server = await serve(t);
+  const { page } = await openAs(browser.get(), `${server.url}/`, { name: 'me' });
+  await waitForState(page, 'live');
+  const name = 'a/b?c#d %41 <i>ü</i> חדר';
+  await page.locator('#room').fill(name);
+  await page.locator('#room').press('Enter');
+  await page.waitForURL(`${server.url}/${encodeURIComponent(name)}`);
+  await waitForState(page, 'live');
+  assert.equal(await page.locator('h1').textContent(), name);
+  await say(page, 'found it');
+  await waitForText(page, 'found it');
+  await page.locator('#room').fill('..');
+  await page.locator('#room').press('Enter');
+  assert.notEqual(await page.locator('#room-fault').innerText(), '');
+  const saved = page.waitForEvent('download');
+  await page.locator('#save').click();
+  assert.match(readFileSync(await (await saved).path(), 'utf8'), /^\[.{19}\] me: found it\n$/);
+});
 
 test('a room’s name is taken as people write it', { skip }, async (t) => {
   const server = await serve(t);

@@ -1,36 +1,27 @@
 // Ten tabs of one room: one stream, and every one of them live.
 import assert from 'node:assert/strict';
-import { after, before, type TestContext, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { post } from '../support/http.ts';
-import { need } from '../support/need.ts';
-import { startServer, waitUntil } from '../support/server.ts';
+import { type TestContext, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { post } from '../../support/http.ts';
+import { waitUntil } from '../../support/server.ts';
 import {
-  launchBrowser,
   openAs,
   readPending,
   readRows,
   say,
+  serveBadly,
+  skip,
+  useBrowser,
   visit,
   waitForState,
   waitForText,
-} from './browser.ts';
-import { startProxy } from './proxy.ts';
+} from '../browser.ts';
 
-const skip = need('chromium');
-let browser: Browser;
-
-before(async () => {
-  if (!skip) browser = await launchBrowser();
-});
-after(() => browser?.close());
+const browser = useBrowser();
 
 async function openTabs(t: TestContext, count: number, before = '') {
-  const server = await startServer();
-  t.after(() => server.kill());
-  const proxy = await startProxy(server.port);
-  t.after(() => proxy.close());
-  const { page } = await openAs(browser, `${proxy.url}/ten`, { name: 'me', before });
+  const { server, proxy } = await serveBadly(t);
+  const { page } = await openAs(browser.get(), `${proxy.url}/ten`, { name: 'me', before });
   t.after(() => page.context().close());
   const pages = [page];
   while (pages.length < count) {

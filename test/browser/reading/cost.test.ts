@@ -4,8 +4,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { waitUntil } from '../support/server.ts';
-import { openAs, serve, skip, useBrowser, waitForState } from './browser.ts';
+import { waitUntil } from '../../support/server.ts';
+import { openAs, serve, skip, useBrowser, waitForState } from '../browser.ts';
 
 const browser = useBrowser();
 
