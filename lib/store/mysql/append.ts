@@ -30,18 +30,12 @@ export class Appender {
   readonly #writers: Pool;
   readonly #metrics: StoreMetrics;
 
-  /** @param writers connections that write */
   constructor(writers: Pool, metrics: StoreMetrics) {
     this.#writers = writers;
     this.#metrics = metrics;
   }
 
-  /**
-   * Stores a batch of messages.
-   *
-   * @returns one receipt for each, once they are durable
-   * @throws see {@link runTransaction}
-   */
+  /** Stores a batch of messages. Rejects as {@link runTransaction} does. */
   async appendEntries(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
     let lines: Batch['lines'] = [];
     const after = await this.#append(room, (row) => {
@@ -52,11 +46,7 @@ export class Appender {
     return lines.map(({ line, end }) => ({ line, cursor: formatCursor(after!.epoch, end) }));
   }
 
-  /**
-   * Adds bytes to a room as they are; see {@link Store.extend}.
-   *
-   * @throws see {@link runTransaction}
-   */
+  /** Adds bytes to a room as they are; see {@link Store.extend} and {@link runTransaction}. */
   async appendBytes(room: string, offset: number, bytes: Buffer): Promise<boolean> {
     const after = await this.#append(room, (row) => {
       if (row.size_bytes !== offset) return undefined;
