@@ -58,6 +58,7 @@ export function writeReport(names) {
   );
   const plots = kept.flatMap(({ results }) => results.filter((plot) => 'file' in plot));
   for (const plot of plots) fs.writeFileSync(path.join(benchFolder, plot.file), drawPlot(plot));
+  const remarks = path.join(benchFolder, 'REMARKS.md');
   const times = kept.map(({ at }) => at).sort();
   const text = [
     '# Results',
@@ -73,8 +74,7 @@ export function writeReport(names) {
     '|---|---|---|---|---|---|---|---|---|',
     ...rows,
     '',
-    '[REMARKS.md](REMARKS.md) has what was tried to make these better, and what came of it.',
-    '',
+    ...(fs.existsSync(remarks) ? [fs.readFileSync(remarks, 'utf8').trimEnd(), ''] : []),
     '## How cost grows',
     '',
     ...plots.map(({ file, title }) => `![${title}](${file})`),

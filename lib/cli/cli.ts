@@ -23,7 +23,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Runs what the command line asks for. */
+/**
+ * Runs what the command line asks for.
+ *
+ * @param words the command line without Node and the script
+ * @param serve what is done without a command
+ */
 export async function runCommandLine(
   words: readonly string[],
   serve: () => Promise<void>,

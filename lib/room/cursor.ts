@@ -22,6 +22,12 @@ export interface Cursor {
   readonly offset: number;
 }
 
+/** A cursor as a client sent it: a bare offset has no epoch and is good in any. */
+export interface SentCursor {
+  readonly epoch: string | undefined;
+  readonly offset: number;
+}
+
 /**
  * Returns the epoch of a room.
  *
@@ -37,20 +43,21 @@ export function toEpoch(head: Buffer): string {
   return epoch === EMPTY_EPOCH ? '00000001' : epoch;
 }
 
-/** Formats a cursor. */
+/**
+ * Formats a cursor.
+ *
+ * @param offset in bytes
+ */
 export function formatCursor(epoch: string, offset: number): string {
   return `${epoch}-${offset}`;
 }
 
 /**
- * Parses a cursor that a client sent: `<epoch>-<offset>`, or a bare `<offset>`, which is good in any
- * epoch.
+ * Parses a cursor that a client sent: `<epoch>-<offset>`, or a bare `<offset>`.
  *
  * @returns `undefined` if it is malformed
  */
-export function parseCursor(
-  text: string,
-): { epoch: string | undefined; offset: number } | undefined {
+export function parseCursor(text: string): SentCursor | undefined {
   const match = /^(?:([0-9a-f]{8})-)?(0|[1-9][0-9]{0,15})$/.exec(text);
   if (match === null) return undefined;
   const offset = Number(match[2]);

@@ -34,6 +34,8 @@ export interface Lines {
 /**
  * Reads a part of a text into one buffer.
  *
+ * @param from the first byte
+ * @param to the byte after the last
  * @returns exactly `to - from` bytes
  * @throws Error if the source gives fewer; no caller ever gets memory that nothing was read into
  */
@@ -45,7 +47,11 @@ export async function readBytes(source: TextSource, from: number, to: number): P
   throw toShortError(from + filledBytes, to);
 }
 
-/** Returns a part of a room's text if it is in memory, else `undefined`. */
+/**
+ * Returns a part of a room's text if it is in memory.
+ *
+ * @returns `undefined` if it would have to be read
+ */
 export function findPart(
   { sizeBytes, tail }: Pick<LineSource, 'sizeBytes' | 'tail'>,
   from: number,
@@ -58,6 +64,7 @@ export function findPart(
 /**
  * Reads the next complete lines.
  *
+ * @param source the room
  * @param offset where the first line begins; below `source.completeBytes`
  * @returns at least one line, or `undefined` if no line begins at the offset. A line longer than
  *   {@link MAX_LINE_BYTES} is replaced by a note; `end` is still the end of the line itself.
@@ -77,7 +84,11 @@ export async function readLines(source: LineSource, offset: number): Promise<Lin
   }
 }
 
-/** Tells whether a line begins at an offset, or the last complete line ends there. */
+/**
+ * Tells whether a line begins at an offset, or the last complete line ends there.
+ *
+ * @throws what the source's `read` throws
+ */
 export async function isLineStart(source: LineSource, offset: number): Promise<boolean> {
   if (offset === 0) return true;
   if (offset > source.completeBytes) return false;

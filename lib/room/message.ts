@@ -44,7 +44,13 @@ export interface ParsedLine extends Entry {
   readonly time: string;
 }
 
-/** Cleans and checks what a sender sent: gives the entry to store, or the first fault. */
+/**
+ * Cleans and checks what a sender sent.
+ *
+ * @param username the field as sent, `undefined` if it is missing
+ * @param message the field as sent, `undefined` if it is missing
+ * @returns the entry to store, or the first fault, which names its field
+ */
 export function toEntry(username: string | undefined, message: string | undefined): EntryResult {
   const entry = { username: cleanUsername(username ?? ''), message: cleanMessage(message ?? '') };
   const fault =
@@ -54,12 +60,34 @@ export function toEntry(username: string | undefined, message: string | undefine
   return fault === undefined ? { entry } : { fault };
 }
 
-/** Formats a line with its LF, at a time as {@link formatTime} gives it. */
+/** How many bytes of a line tell its time: `[2018-02-25 14:00:51] `. */
+export const TIME_BYTES = 22;
+
+/** The longest line, in bytes: a code point takes at most 4 in UTF-8. */
+export const MAX_LINE_BYTES =
+  4 * (MAX_USERNAME_CHARACTERS + MAX_MESSAGE_CHARACTERS) + TIME_BYTES + 3;
+
+/**
+ * Formats a line.
+ *
+ * @param time as {@link formatTime} returns it
+ * @returns the line with its LF
+ */
 export function formatLine(time: string, entry: Entry): string {
-  return `[${time}] ${entry.username}: ${entry.message}\n`;
+  return `[${time}] ${formatEntry(entry)}\n`;
 }
 
-/** Parses a line with or without its LF; `undefined` if it was never a message. */
+/** Formats what a line says behind its time, without its LF. No two entries have the same. */
+export function formatEntry({ username, message }: Entry): string {
+  return `${username}: ${message}`;
+}
+
+/**
+ * Parses a line. What {@link formatLine} returns can be parsed in one way only.
+ *
+ * @param line with or without its LF
+ * @returns `undefined` for a line that was never a message
+ */
 export function parseLine(line: string): ParsedLine | undefined {
   const match = LINE.exec(line.endsWith('\n') ? line.slice(0, -1) : line);
   if (match === null) return undefined;
@@ -76,7 +104,12 @@ const LINE = /^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] ([^\n]+?): ([^\n]+)$/;
 let lastSecond = Number.NaN;
 let lastText = '';
 
-/** Formats a moment as `YYYY-MM-DD HH:MM:SS` in the process's time zone. */
+/**
+ * Formats a moment in the process's time zone.
+ *
+ * @param epochMs milliseconds since 1970 UTC
+ * @returns `YYYY-MM-DD HH:MM:SS`
+ */
 export function formatTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
   // Many messages are stored in one second, so the last text is kept.

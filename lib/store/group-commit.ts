@@ -6,7 +6,9 @@
  * commit at one time.
  */
 import { ServiceError } from '../errors.ts';
+import type { SentCursor } from '../room/cursor.ts';
 import type { Entry } from '../room/message.ts';
+import type { Outcome, Post } from './repeats.ts';
 import type { Receipt } from './store.ts';
 
 /** A batch takes no further message once its text may be this long, in bytes. */
@@ -27,13 +29,12 @@ const OVERHEAD_BYTES = 1024;
 /**
  * Commits a batch of a room.
  *
- * @returns a receipt for each entry
- * @throws whatever the senders get to hear, with no part of the batch stored
+ * @returns the outcome of each message
+ * @throws whatever all the senders get to hear, with no part of the batch stored
  */
-export type Commit = (room: string, entries: readonly Entry[]) => Promise<Receipt[]>;
+export type Commit = (room: string, posts: readonly Post[]) => Promise<Outcome[]>;
 
-interface Message {
-  readonly entry: Entry;
+interface Message extends Post {
   /** The most that its text takes, in bytes. */
   readonly textBytes: number;
   readonly resolve: (receipt: Receipt) => void;
@@ -61,10 +62,11 @@ export class GroupCommit {
   /**
    * Queues a message.
    *
+   * @param since see {@link Store.append}
    * @returns its receipt, once it is committed
    * @throws ServiceError `busy` if too much waits already; whatever the commit rejects with
    */
-  async append(room: string, entry: Entry): Promise<Receipt> {
+  async append(room: string, entry: Entry, since?: SentCursor): Promise<Receipt> {
     const textBytes = countMostBytes(entry);
     const waitingBytes = this.#waitingBytes + textBytes + OVERHEAD_BYTES;
     const queue = this.#queues.get(room) ?? { messages: [], emptied: Promise.resolve() };
@@ -76,7 +78,7 @@ export class GroupCommit {
     }
     this.#waitingBytes = waitingBytes;
     const receipt = new Promise<Receipt>((resolve, reject) => {
-      queue.messages.push({ entry, textBytes, resolve, reject });
+      queue.messages.push({ entry, since, textBytes, resolve, reject });
     });
     if (!this.#queues.has(room)) {
       this.#queues.set(room, queue);
@@ -114,11 +116,14 @@ export class GroupCommit {
       for (const { textBytes } of batch) this.#waitingBytes -= textBytes + OVERHEAD_BYTES;
     };
     try {
-      const entries = batch.map(({ entry }) => entry);
-      const receipts = await this.#commit(room, entries);
+      const outcomes = await this.#commit(room, batch);
       return () => {
         release();
-        for (const [index, { resolve }] of batch.entries()) resolve(receipts[index]!);
+        for (const [index, { resolve, reject }] of batch.entries()) {
+          const outcome = outcomes[index]!;
+          if (outcome instanceof ServiceError) reject(outcome);
+          else resolve(outcome);
+        }
       };
     } catch (error) {
       return () => {

@@ -19,9 +19,15 @@ export function createStoreMetrics(registry: Registry) {
   };
 }
 
-/** Counts a batch that was stored. */
-export function countBatch(metrics: StoreMetrics, receipts: readonly Receipt[]): void {
+/**
+ * Counts what was stored of a batch.
+ *
+ * @returns whether that is anything
+ */
+export function countBatch(metrics: StoreMetrics, receipts: readonly Receipt[]): boolean {
+  if (receipts.length === 0) return false;
   metrics.batches.observe(receipts.length);
   metrics.messages.add(receipts.length);
   metrics.bytes.add(receipts.reduce((sum, { line }) => sum + Buffer.byteLength(line), 0));
+  return true;
 }

@@ -10,16 +10,24 @@
  * 3. All readers see the same lines in the same order. Neither a crash nor a failed write takes
  *    back what a reader was shown. Only a person who edits the room does.
  * 4. If `append` rejects, no part of the message is stored.
+ * 5. Of any number of copies of a message that are appended with the same `since`, at any time and in
+ *    any process, one is stored. The others get its receipt, or are refused.
  */
+import type { SentCursor } from '../room/cursor.ts';
 import type { Entry } from '../room/message.ts';
 
-/** The answer to a stored message. */
+/** The answer to a message that is stored. */
 export interface Receipt {
   /** The line as stored, with its LF. */
   readonly line: string;
   /** The cursor after the line. */
   readonly cursor: string;
+  /** Whether the line was there already, so that nothing was stored. */
+  readonly isRepeat: boolean;
 }
+
+/** How far behind `since` a message may begin that is found or stored, in bytes. */
+export const SEARCH_BYTES = 1 << 20;
 
 /** A room as it stood at one moment. */
 export interface Snapshot {
@@ -38,6 +46,8 @@ export interface Snapshot {
   /**
    * Reads a part of the text in bounded memory. A chunk is valid until the next one is asked for.
    *
+   * @param from the first byte
+   * @param to the byte after the last
    * @throws ServiceError `unavailable` if the text was cut or replaced meanwhile
    */
   read(from: number, to: number): AsyncIterable<Buffer>;
@@ -48,11 +58,16 @@ export interface Store {
   /** Where the rooms are, for the line printed at the start; never with a password. */
   readonly description: string;
   /**
-   * Stores one message.
+   * Stores one message, or finds it: if the room has the same username and message in a line behind
+   * `since`, nothing is stored, and the receipt is that of the first such line. Without `since` a
+   * message is stored as often as it is appended.
    *
-   * @throws ServiceError `unavailable` or `busy` if the store can't take it now
+   * @param since a cursor from before the message was first sent
+   * @throws ServiceError `conflict` if no line of the room ends at `since`, or if more than
+   *   {@link SEARCH_BYTES} are behind it and the message is not in the first of them; `unavailable` or
+   *   `busy` if the store can't take it now
    */
-  append(room: string, entry: Entry): Promise<Receipt>;
+  append(room: string, entry: Entry, since?: SentCursor): Promise<Receipt>;
   /** Returns the room's entity tag without reading its text. */
   etag(room: string): Promise<string>;
   /** Returns the room as it stands now. A room without messages is an empty one. */
@@ -62,6 +77,8 @@ export interface Store {
    * is committed, or another process or an editor, within a second. It may report too often, and
    * rooms that nobody asked for.
    *
+   * @param rooms returns the rooms that have subscribers now
+   * @param onChange takes a room's name
    * @returns a function that stops the watch
    */
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void;

@@ -122,7 +122,7 @@ class Outbox extends Emitter {
 		entry.sentAt = performance.now();
 		this.#setState(entry, 'sending');
 		try {
-			const receipt = await postMessage(entry.name, entry.message);
+			const receipt = await postMessage(entry.name, entry.message, entry.since);
 			this.#setState(entry, 'stored');
 			return await this.#takeReceipt(entry, receipt);
 		} catch (error) {

@@ -6,6 +6,7 @@ import { findPart } from '../../lib/room/line-reader.ts';
 import { formatLine, parseLine } from '../../lib/room/message.ts';
 import type { Snapshot, Store } from '../../lib/store/store.ts';
 import { pause, waitUntil } from '../support/server.ts';
+import { testRepeats } from './repeats.ts';
 import { listStoreKinds, openStore, type StoreKind, type TestStore } from './stores.ts';
 
 const LF = 0x0a;
@@ -251,6 +252,8 @@ function testStore(kind: StoreKind): void {
     stop();
     assert.deepEqual(new Set(told), new Set(['own commit']));
   });
+
+  testRepeats(() => ({ one, other, testStore }));
 
   for (const [name, bytes] of handMade) {
     test(`a text made by hand is served as it is: ${name}`, async () => {

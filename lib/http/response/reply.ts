@@ -15,6 +15,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   'bad-request': 400,
   forbidden: 403,
   timeout: 408,
+  conflict: 409,
   gone: 410,
   'too-large': 413,
   'media-type': 415,
@@ -63,6 +64,7 @@ export class Reply {
   readonly #isDraining: () => boolean;
 
   /**
+   * @param server the value of `Chat-Server`
    * @param isDraining whether connections are to be closed after their answer
    */
   constructor(server: string, isDraining: () => boolean) {

@@ -15,11 +15,12 @@ import type { Disk, Stat } from '../../disk/disk.ts';
 import { ServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { formatCursor } from '../../room/cursor.ts';
-import { type Entry, formatLine, formatTime } from '../../room/message.ts';
+import { formatLine, formatTime } from '../../room/message.ts';
 import { LF } from '../../room/text.ts';
+import { type Outcome, type Post, planBatch } from '../repeats.ts';
 import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
-import { endsWithLf, findBatch, isSameState, readEpoch } from './room-file.ts';
+import { endsWithLf, findBatch, isSameState, readEpoch, readRoom } from './room-file.ts';
 
 /** How often a batch is written again because the file was replaced during the append. */
 const MAX_REWRITES = 3;
@@ -51,22 +52,24 @@ interface Appended {
 }
 
 /**
- * Appends a batch of messages to a room, all of them or none.
+ * Appends a batch of messages to a room, but for its repeats: all of them or none.
  *
  * @param file the room's path; made if it does not exist
  * @param lock the room's lock
- * @returns a receipt for each entry
+ * @returns the outcome of each message
  * @throws ServiceError `unavailable`, or the system's error, with nothing stored
  */
-export async function appendEntries(
+export async function appendMessages(
   file: string,
   lock: HeldLock,
-  entries: readonly Entry[],
+  posts: readonly Post[],
   options: AppendOptions,
-): Promise<Receipt[]> {
+): Promise<Outcome[]> {
   for (let rewrites = 0; rewrites <= MAX_REWRITES; rewrites += 1) {
+    const plan = await planBatch(posts, () => readRoom(file, options.disk));
+    if (plan.entries.length === 0) return plan.toOutcomes([]);
     const time = formatTime(Date.now());
-    const lines = entries.map((entry) => formatLine(time, entry));
+    const lines = plan.entries.map((entry) => formatLine(time, entry));
     let gap = '';
     const appended = await appendToFile(file, lock, options, ({ fd, state, epoch }) => {
       // What a person or a crash left without a line feed stays a line of its own.
@@ -75,7 +78,7 @@ export async function appendEntries(
       return Buffer.from(gap + lines.join(''), 'utf8');
     });
     if (appended !== undefined)
-      return toReceipts(appended.epoch, appended.start + gap.length, lines);
+      return plan.toOutcomes(toReceipts(appended.epoch, appended.start + gap.length, lines));
   }
   throw new ServiceError('unavailable', 'somebody keeps replacing the room; try again');
 }
@@ -199,7 +202,7 @@ function toReceipts(epoch: string, start: number, lines: readonly string[]): Rec
   let offset = start;
   return lines.map((line) => {
     offset += Buffer.byteLength(line, 'utf8');
-    return { line, cursor: formatCursor(epoch, offset) };
+    return { line, cursor: formatCursor(epoch, offset), isRepeat: false };
   });
 }
 

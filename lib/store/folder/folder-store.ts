@@ -13,14 +13,16 @@ import type { HeldLock } from '../../lock/held-lock.ts';
 import { LockFolder } from '../../lock/lock.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
+import type { SentCursor } from '../../room/cursor.ts';
 import type { Entry } from '../../room/message.ts';
 import { fromFileStem, toFileStem } from '../../room/name.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { Outage } from '../outage.ts';
 import { Readiness } from '../readiness.ts';
+import { isStored, type Outcome, type Post } from '../repeats.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
 import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
-import { type AppendOptions, appendBytes, appendEntries } from './append.ts';
+import { type AppendOptions, appendBytes, appendMessages } from './append.ts';
 import { OpenFiles } from './open-files.ts';
 import { Recovery } from './recovery.ts';
 import { fromRoomFile, toRoomFile } from './room-file.ts';
@@ -51,7 +53,7 @@ export class FolderStore implements Store {
   readonly #recovery: Recovery;
   readonly #snapshots: Snapshots;
   readonly #append: AppendOptions;
-  readonly #queue = new GroupCommit((room, entries) => this.#commit(room, entries));
+  readonly #queue = new GroupCommit((room, posts) => this.#commit(room, posts));
   readonly #readiness = new Readiness(() => this.#probe());
   readonly #reads: Outage;
   readonly #writes: Outage;
@@ -98,8 +100,8 @@ export class FolderStore implements Store {
     this.#snapshots = new Snapshots(folder, this.#locks, onSuspect, disk);
   }
 
-  append(room: string, entry: Entry): Promise<Receipt> {
-    return this.#queue.append(room, entry);
+  append(room: string, entry: Entry, since?: SentCursor): Promise<Receipt> {
+    return this.#queue.append(room, entry, since);
   }
 
   etag(room: string): Promise<string> {
@@ -151,13 +153,12 @@ export class FolderStore implements Store {
     this.#locks.close();
   }
 
-  async #commit(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
-    const receipts = await this.#write(room, (file, lock) =>
-      appendEntries(file, lock, entries, this.#append),
+  async #commit(room: string, posts: readonly Post[]): Promise<Outcome[]> {
+    const outcomes = await this.#write(room, (file, lock) =>
+      appendMessages(file, lock, posts, this.#append),
     );
-    countBatch(this.#metrics, receipts);
-    this.#readiness.noteWrite();
-    return receipts;
+    if (countBatch(this.#metrics, outcomes.filter(isStored))) this.#readiness.noteWrite();
+    return outcomes;
   }
 
   /** Does a piece of work on a room's file under its lock, and reports the room afterwards. */

@@ -4,9 +4,10 @@ import path from 'node:path';
 import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
 import { tryClose } from '../../disk/files.ts';
 import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
-import { EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
+import { EMPTY_EPOCH, EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
 import { fromFileStem, toFileStem } from '../../room/name.ts';
 import { LF } from '../../room/text.ts';
+import type { RoomText } from '../repeats.ts';
 
 /** The end of a room's file name. */
 const ROOM_SUFFIX = '.txt';
@@ -204,6 +205,30 @@ async function readChunk(
 function toCutError(): ServiceError {
   const message = 'the room was cut or replaced while it was read; try again';
   return new ServiceError('unavailable', message);
+}
+
+/**
+ * Reads where a room begins and ends, for the owner of its lock: all of it is committed.
+ *
+ * @throws see {@link openToRead}
+ */
+export function readRoom(file: string, disk: Disk): RoomText {
+  const opened = openToRead(file, disk);
+  if (opened === undefined) {
+    return { epoch: EMPTY_EPOCH, sizeBytes: 0, completeBytes: 0, async *read() {} };
+  }
+  const { fd, state } = opened;
+  try {
+    const completeBytes = findLastLineEnd(fd, state.size, disk);
+    return {
+      epoch: completeBytes === 0 ? EMPTY_EPOCH : readEpoch(fd, disk),
+      sizeBytes: state.size,
+      completeBytes,
+      read: (from, to) => readChunks(file, state.ino, from, to, disk),
+    };
+  } finally {
+    tryClose(fd, disk);
+  }
 }
 
 /** Where a batch stands in a room's file, and the file's state when that was checked. */

@@ -1,6 +1,6 @@
 /**
- * Stores a batch, in one transaction: lock the room's row, move the room's end, insert the lines,
- * commit.
+ * Stores a batch, in one transaction: lock the room's row, find the batch's repeats if it may have
+ * any, move the room's end, insert the lines, commit.
  *
  * The row lock puts the batches of a room one after another, whatever the replica. Offsets are
  * given out under that lock and become visible with the commit, so no reader sees a gap that fills
@@ -10,13 +10,14 @@ import { randomBytes } from 'node:crypto';
 import { EMPTY_EPOCH, formatCursor, toEpoch } from '../../room/cursor.ts';
 import { type Entry, formatLine, formatTime } from '../../room/message.ts';
 import { LF } from '../../room/text.ts';
-import type { Receipt } from '../store.ts';
+import { type Outcome, type Plan, type Post, planBatch, type RoomText } from '../repeats.ts';
 import type { StoreMetrics } from '../store-metrics.ts';
 import { runTransaction } from './commit.ts';
 import type { Session } from './driver.ts';
 import type { Pool } from './pool.ts';
 import type { RoomRow } from './room-rows.ts';
 import { LINE_COLUMNS, type LineRow, toBytes, toMessageRow, toRawRow, toRows } from './rows.ts';
+import { readText } from './snapshot.ts';
 
 /** What is added to a room. */
 interface Addition {
@@ -30,25 +31,40 @@ export class Appender {
   readonly #writers: Pool;
   readonly #metrics: StoreMetrics;
 
+  /** @param writers connections that write */
   constructor(writers: Pool, metrics: StoreMetrics) {
     this.#writers = writers;
     this.#metrics = metrics;
   }
 
-  /** Stores a batch of messages. Rejects as {@link runTransaction} does. */
-  async appendEntries(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
+  /**
+   * Stores a batch of messages, but for its repeats.
+   *
+   * @returns the outcome of each message, once they are durable
+   * @throws see {@link runTransaction}
+   */
+  async appendMessages(room: string, posts: readonly Post[]): Promise<Outcome[]> {
+    let plan: Plan | undefined;
     let lines: Batch['lines'] = [];
-    const after = await this.#append(room, (row) => {
-      const batch = toBatch(row, entries);
+    const after = await this.#append(room, async (row, session) => {
+      plan = await planBatch(posts, () => toRoomText(row, session));
+      const batch = toBatch(row, plan.entries);
       lines = batch.lines;
-      return batch;
+      return plan.entries.length === 0 ? undefined : batch;
     });
-    return lines.map(({ line, end }) => ({ line, cursor: formatCursor(after!.epoch, end) }));
+    const receipts = lines.map(({ line, end }) => {
+      return { line, cursor: formatCursor(after!.epoch, end), isRepeat: false };
+    });
+    return plan!.toOutcomes(receipts);
   }
 
-  /** Adds bytes to a room as they are; see {@link Store.extend} and {@link runTransaction}. */
+  /**
+   * Adds bytes to a room as they are; see {@link Store.extend}.
+   *
+   * @throws see {@link runTransaction}
+   */
   async appendBytes(room: string, offset: number, bytes: Buffer): Promise<boolean> {
-    const after = await this.#append(room, (row) => {
+    const after = await this.#append(room, async (row) => {
       if (row.size_bytes !== offset) return undefined;
       const end = bytes.lastIndexOf(LF);
       return {
@@ -62,14 +78,14 @@ export class Appender {
   /** Adds what `prepare` makes of the locked row, or rolls back if that is `undefined`. */
   #append(
     room: string,
-    prepare: (row: RoomRow) => Addition | undefined,
+    prepare: (row: RoomRow, session: Session) => Promise<Addition | undefined>,
   ): Promise<RoomRow | undefined> {
     const { lockWaits, syncs } = this.#metrics;
     const work = async (session: Session): Promise<RoomRow | undefined> => {
       const beganMs = performance.now();
       const before = await lockRoom(session, room);
       lockWaits.observe((performance.now() - beganMs) / 1000);
-      const addition = prepare(before);
+      const addition = await prepare(before, session);
       if (addition === undefined) return undefined;
       const after = await toNextRow(session, before, addition);
       await moveEnd(session, after);
@@ -92,6 +108,18 @@ async function lockRoom(session: Session, room: string): Promise<RoomRow> {
   );
   const [made] = await session.run<RoomRow>(sql, [room]);
   return made!;
+}
+
+/** The room of a row that this session has locked. */
+function toRoomText(row: RoomRow, session: Session): RoomText {
+  return {
+    epoch: row.epoch,
+    sizeBytes: row.size_bytes,
+    completeBytes: row.complete_bytes,
+    async *read(from, to) {
+      yield await readText(session, row, from, to);
+    },
+  };
 }
 
 interface Batch extends Addition {

@@ -15,6 +15,7 @@ export class Health {
   #prepared: Promise<void> | undefined;
 
   /**
+   * @param readers connections that read
    * @param onFailure called at each failure of the database
    */
   constructor(readers: Pool, log: Log, onFailure: () => void) {
@@ -24,7 +25,11 @@ export class Health {
     this.#onFailure = onFailure;
   }
 
-  /** Runs work once the tables are made; a failure of the database is `unavailable`. */
+  /**
+   * Runs work on the database, once the tables are made.
+   *
+   * @throws ServiceError `unavailable` if the database failed
+   */
   async run<T>(work: () => Promise<T>): Promise<T> {
     try {
       this.#prepared ??= this.#prepare();

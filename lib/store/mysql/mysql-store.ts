@@ -18,9 +18,11 @@
 import { type MysqlAddress, showMysqlAddress } from '../../config/store-address.ts';
 import type { Log } from '../../ops/log.ts';
 import type { Registry } from '../../ops/metrics.ts';
+import type { SentCursor } from '../../room/cursor.ts';
 import type { Entry } from '../../room/message.ts';
 import { GroupCommit } from '../group-commit.ts';
 import { Readiness } from '../readiness.ts';
+import { isStored, type Outcome, type Post } from '../repeats.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
 import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { Appender } from './append.ts';
@@ -52,7 +54,7 @@ export class MysqlStore implements Store {
   readonly #health: Health;
   readonly #snapshots: Snapshots;
   readonly #appender: Appender;
-  readonly #groupCommit = new GroupCommit((room, entries) => this.#storeBatch(room, entries));
+  readonly #groupCommit = new GroupCommit((room, posts) => this.#storeBatch(room, posts));
   readonly #watches = new Watches((rooms) =>
     this.#health.run(() => this.#snapshots.findEtags(rooms)),
   );
@@ -89,8 +91,8 @@ export class MysqlStore implements Store {
     void this.#health.run(async () => undefined).catch(() => undefined);
   }
 
-  append(room: string, entry: Entry): Promise<Receipt> {
-    return this.#groupCommit.append(room, entry);
+  append(room: string, entry: Entry, since?: SentCursor): Promise<Receipt> {
+    return this.#groupCommit.append(room, entry, since);
   }
 
   etag(room: string): Promise<string> {
@@ -131,12 +133,13 @@ export class MysqlStore implements Store {
     this.#readers.close();
   }
 
-  async #storeBatch(room: string, entries: readonly Entry[]): Promise<Receipt[]> {
-    const receipts = await this.#health.run(() => this.#appender.appendEntries(room, entries));
-    this.#readiness.noteWrite();
-    this.#watches.notify(room);
-    countBatch(this.#metrics, receipts);
-    return receipts;
+  async #storeBatch(room: string, posts: readonly Post[]): Promise<Outcome[]> {
+    const outcomes = await this.#health.run(() => this.#appender.appendMessages(room, posts));
+    if (countBatch(this.#metrics, outcomes.filter(isStored))) {
+      this.#readiness.noteWrite();
+      this.#watches.notify(room);
+    }
+    return outcomes;
   }
 
   #probe(): Promise<void> {

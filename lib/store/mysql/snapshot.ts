@@ -10,6 +10,7 @@ import { ServiceError } from '../../errors.ts';
 import { EMPTY_EPOCH } from '../../room/cursor.ts';
 import { readBytes } from '../../room/line-reader.ts';
 import type { Snapshot } from '../store.ts';
+import type { Session } from './driver.ts';
 import type { Pool } from './pool.ts';
 import { type RoomRow, RoomRows } from './room-rows.ts';
 import { LINE_COLUMNS, type LineRow, MAX_ROW_BYTES, toBytes } from './rows.ts';
@@ -41,6 +42,7 @@ export class Snapshots {
   /** The texts that are being read, by entity tag. */
   readonly #reading = new Map<string, Promise<Buffer>>();
 
+  /** @param readers connections that read */
   constructor(readers: Pool) {
     this.#readers = readers;
     this.#rows = new RoomRows(readers);
@@ -107,35 +109,45 @@ export class Snapshots {
   ): AsyncGenerator<Buffer, void> {
     if (row === undefined) return;
     for (let offset = from; offset < to; ) {
-      const chunk = await this.#readChunk(row, offset, Math.min(to, offset + CHUNK_BYTES));
+      const end = Math.min(to, offset + CHUNK_BYTES);
+      const chunk = await this.#readers.use((session) => readText(session, row, offset, end));
       yield chunk;
       offset += chunk.length;
     }
   }
+}
 
-  async #readChunk(row: RoomRow, from: number, to: number): Promise<Buffer> {
-    // The last row may end after the chunk, by less than the size of a row.
-    const rows = await this.#readers.use((session) =>
-      session.run<LineRow>(
-        `SELECT ${LINE_COLUMNS} FROM rooms JOIN messages ON room = name
-          WHERE name = ? AND birth_id = ? AND end_offset > ? AND end_offset < ?
-          ORDER BY end_offset`,
-        [row.name, row.birth_id, from, to + MAX_ROW_BYTES],
-      ),
-    );
-    const parts: Buffer[] = [];
-    let offset = from;
-    for (const line of rows) {
-      if (offset >= to) break;
-      const bytes = toBytes(line);
-      const start = line.end_offset - bytes.length;
-      if (start > offset || (start < offset && offset > from)) throw toChangedError();
-      parts.push(bytes.subarray(offset - start, to - start));
-      offset = line.end_offset;
-    }
-    if (offset < to) throw toChangedError();
-    return Buffer.concat(parts);
+/**
+ * Reads a part of a room's text.
+ *
+ * @param row the room as it was when the part was there
+ * @throws ServiceError `unavailable` if the text was cut or replaced since
+ */
+export async function readText(
+  session: Session,
+  row: RoomRow,
+  from: number,
+  to: number,
+): Promise<Buffer> {
+  // The last row may end after the part, by less than the size of a row.
+  const rows = await session.run<LineRow>(
+    `SELECT ${LINE_COLUMNS} FROM rooms JOIN messages ON room = name
+      WHERE name = ? AND birth_id = ? AND end_offset > ? AND end_offset < ?
+      ORDER BY end_offset`,
+    [row.name, row.birth_id, from, to + MAX_ROW_BYTES],
+  );
+  const parts: Buffer[] = [];
+  let offset = from;
+  for (const line of rows) {
+    if (offset >= to) break;
+    const bytes = toBytes(line);
+    const start = line.end_offset - bytes.length;
+    if (start > offset || (start < offset && offset > from)) throw toChangedError();
+    parts.push(bytes.subarray(offset - start, to - start));
+    offset = line.end_offset;
   }
+  if (offset < to) throw toChangedError();
+  return Buffer.concat(parts);
 }
 
 function toEtag(row: RoomRow | undefined): string {

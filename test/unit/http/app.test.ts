@@ -20,7 +20,11 @@ const postHead = [
   'Content-Type: application/x-www-form-urlencoded',
   `Content-Length: ${form.length}\r\n\r\n`,
 ].join('\r\n');
-const receipt: Receipt = { line: '[2018-02-25 14:00:51] omri: hi\n', cursor: '0123abcd-31' };
+const receipt: Receipt = {
+  line: '[2018-02-25 14:00:51] omri: hi\n',
+  cursor: '0123abcd-31',
+  isRepeat: false,
+};
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
 interface App {

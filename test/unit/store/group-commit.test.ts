@@ -23,12 +23,13 @@ interface Call {
 /** A commit that takes note of its batches, and ends each when the test says so. */
 function makeCommit(): { commit: Commit; calls: Call[] } {
   const calls: Call[] = [];
-  const commit: Commit = (room, entries) =>
+  const commit: Commit = (room, posts) =>
     new Promise((resolve, reject) => {
-      const messages = entries.map(({ message }) => message);
+      const messages = posts.map(({ entry }) => entry.message);
       const receipts: Receipt[] = messages.map((message, index) => ({
         line: message,
         cursor: `${room}-${calls.length}-${index}`,
+        isRepeat: false,
       }));
       calls.push({
         room,
@@ -246,10 +247,10 @@ suite('many rooms', () => {
 
   test('do not keep the followers of another room out of its next batch', async () => {
     const told: string[] = [];
-    const queue = new GroupCommit(async (room, entries) => {
-      told.push(`${room} commits ${entries.map(({ message }) => message)}`);
+    const queue = new GroupCommit(async (room, posts) => {
+      told.push(`${room} commits ${posts.map(({ entry }) => entry.message)}`);
       for (let tick = 0; tick < 3 && room === 'a'; tick += 1) await new Promise(setImmediate);
-      return entries.map(() => ({ line: '', cursor: '' }));
+      return posts.map(() => ({ line: '', cursor: '', isRepeat: false }));
     });
     const send = async (room: string, message: string): Promise<void> => {
       await queue.append(room, say(message));
@@ -269,10 +270,10 @@ suite('many rooms', () => {
 
   test('get their tick while one room never stops', async () => {
     const committed: string[] = [];
-    const queue = new GroupCommit(async (room, entries) => {
+    const queue = new GroupCommit(async (room, posts) => {
       committed.push(room);
       if (room === 'busy' && committed.length < 500) void queue.append('busy', say('m'));
-      return entries.map(() => ({ line: '', cursor: '' }));
+      return posts.map(() => ({ line: '', cursor: '', isRepeat: false }));
     });
     const busy = queue.append('busy', say('m'));
     for (let index = 0; index < MAX_COMMITS * 2; index += 1)

@@ -13,7 +13,7 @@ import { parseLine } from '../../../../lib/room/message.ts';
 import {
   type AppendOptions,
   appendBytes,
-  appendEntries,
+  appendMessages,
 } from '../../../../lib/store/folder/append.ts';
 import { OpenFiles } from '../../../../lib/store/folder/open-files.ts';
 import type { Receipt } from '../../../../lib/store/store.ts';
@@ -55,9 +55,12 @@ function append(
   hooks: Hooks = {},
   done = toDone(),
 ): Promise<Done> {
-  const entries = messages.map((message) => ({ username: 'omri', message }));
+  const posts = messages.map((message) => ({
+    entry: { username: 'omri', message },
+    since: undefined,
+  }));
   return work(hooks, done, async (lock, options) => {
-    done.receipts = await appendEntries(file, lock, entries, options);
+    done.receipts = (await appendMessages(file, lock, posts, options)) as Receipt[];
     return done;
   });
 }
@@ -550,7 +553,7 @@ test('a disk that is really full refuses the whole batch, and takes the next one
   );
   const script = `
     import fs from 'node:fs';
-    const { appendEntries } = await import(${modules[0]});
+    const { appendMessages } = await import(${modules[0]});
     const { OpenFiles } = await import(${modules[1]});
     const { realDisk } = await import(${modules[2]});
     const file = process.argv[1] + '/room.txt';
@@ -560,14 +563,15 @@ test('a disk that is really full refuses the whole batch, and takes the next one
       disk: realDisk, files, isDurable: true, async syncRoomNames() {}, onSync() {},
       onLeftover(error) { throw error; },
     };
-    const entries = Array.from({ length: 60 }, () => ({ username: 'a', message: 'm'.repeat(1000) }));
+    const entry = { username: 'a', message: 'm'.repeat(1000) };
+    const posts = Array.from({ length: 60 }, () => ({ entry }));
     fs.writeFileSync(file, 'first\\n');
     const codes = [];
     fs.writeFileSync(process.argv[1] + '/ballast', Buffer.alloc(32768));
-    await appendEntries(file, lock, entries, options).catch(({ code }) => codes.push(code));
+    await appendMessages(file, lock, posts, options).catch(({ code }) => codes.push(code));
     const afterFull = fs.readFileSync(file, 'utf8');
     fs.rmSync(process.argv[1] + '/ballast');
-    await appendEntries(file, lock, entries.slice(0, 5), options);
+    await appendMessages(file, lock, posts.slice(0, 5), options);
     const lines = fs.readFileSync(file, 'utf8').split('\\n').length - 1;
     console.log(JSON.stringify({ codes, afterFull, lines }));`;
   const command = `mount -t tmpfs -o size=64k chat-test "$0" && exec "$1" --input-type=module -e "$2" "$0"`;
