@@ -17,18 +17,11 @@ import { need } from '../support/need.ts';
 import { docker, openStack, type Stack } from './stack.ts';
 
 const conversation = [
-  'hi everybody!',
-  'hi omri',
-  'hello you two',
-  'which server are you on?',
-  'it says so at the lower left',
-  'mine is another one, and I see the same room',
-  'so do I: each message of mine goes to the next one',
-  'and if one of them dies?',
-  'docker kill it, and write on',
-  'I did. Did you notice?',
-  'not a thing',
-  'then let’s have ten: --scale chat=10',
+  ...['hi everybody!', 'hi omri', 'hello you two', 'which server are you on?'],
+  ...['it says so at the lower left', 'mine is another one, and I see the same room'],
+  ...['so do I: each message of mine goes to the next one', 'and if one of them dies?'],
+  ...['docker kill it, and write on', 'I did. Did you notice?', 'not a thing'],
+  ...['then let’s have ten: --scale chat=10'],
 ];
 
 suite('the page', { skip: need('chromium') }, () => {

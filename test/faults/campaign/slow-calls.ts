@@ -3,14 +3,8 @@
 import fs from 'node:fs';
 
 const names = [
-  'openSync',
-  'fstatSync',
-  'statSync',
-  'readSync',
-  'writeSync',
-  'unlinkSync',
-  'ftruncateSync',
-  'fdatasync',
+  ...['openSync', 'fstatSync', 'statSync', 'readSync', 'writeSync', 'unlinkSync'],
+  ...['ftruncateSync', 'fdatasync'],
 ] as const;
 
 const cell = new Int32Array(new SharedArrayBuffer(4));

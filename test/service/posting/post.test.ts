@@ -179,18 +179,10 @@ suite('multipart/form-data', () => {
   test('may quote its boundary, have a preamble, an epilogue, and headers in any case', async () => {
     const room = makeRoom();
     const lines = [
-      'a preamble',
-      '--a b',
-      'content-disposition: form-data; NAME=username',
-      '',
-      'omri',
-      '--a b  ',
-      'Content-Type: text/plain; charset=utf-8',
-      'CONTENT-DISPOSITION: Form-Data; name="message"',
-      '',
-      '--a bc is no boundary',
-      '--a b--',
-      'an epilogue',
+      ...['a preamble', '--a b', 'content-disposition: form-data; NAME=username', '', 'omri'],
+      ...['--a b  ', 'Content-Type: text/plain; charset=utf-8'],
+      ...['CONTENT-DISPOSITION: Form-Data; name="message"', '', '--a bc is no boundary'],
+      ...['--a b--', 'an epilogue'],
     ];
     const headers = { 'content-type': 'Multipart/Form-Data; charset=utf-8; boundary="a b"' };
     const answer = await postBody(server, `/chat/${room}`, lines.join('\r\n'), headers);

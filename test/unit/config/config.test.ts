@@ -24,14 +24,8 @@ suite('without any variable', () => {
 
   test('an empty one counts as none, as Compose files leave them', () => {
     const names = [
-      'PORT',
-      'HOST',
-      'CHAT_STORE',
-      'CHAT_STATIC',
-      'CHAT_SERVER_NAME',
-      'CHAT_DURABILITY',
-      'CHAT_LOG',
-      'TZ',
+      ...['PORT', 'HOST', 'CHAT_STORE', 'CHAT_STATIC', 'CHAT_SERVER_NAME', 'CHAT_DURABILITY'],
+      ...['CHAT_LOG', 'TZ'],
     ];
     assert.deepEqual(
       readConfig(Object.fromEntries(names.map((name) => [name, '']))),
@@ -130,18 +124,8 @@ suite('a bad value is one clear line that names its variable', () => {
   writeFileSync(file, '');
   const bad: Record<string, string[]> = {
     PORT: [
-      '-1',
-      '65536',
-      '99999',
-      '100000',
-      '80.5',
-      '1e3',
-      '0x50',
-      ' 80',
-      '80 ',
-      'http',
-      '\u0668',
-      '80\n',
+      ...['-1', '65536', '99999', '100000', '80.5', '1e3', '0x50', ' 80', '80 ', 'http'],
+      ...['\u0668', '80\n'],
     ],
     CHAT_STORE: ['postgres://host/db', 'https://host/', 'ftp://x', 'mysqlx://h/d'],
     CHAT_STATIC: ['/not/there', file, 'a\nb'],

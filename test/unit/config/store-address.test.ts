@@ -6,14 +6,8 @@ import { parseStoreAddress, showStoreAddress } from '../../../lib/config/store-a
 
 suite('a folder', () => {
   for (const text of [
-    'rooms',
-    './a b',
-    '/srv/rooms',
-    '/odd:name',
-    'a/mysql://x',
-    'mysql:/rooms',
-    'C:\\rooms',
-    '..',
+    ...['rooms', './a b', '/srv/rooms', '/odd:name', 'a/mysql://x', 'mysql:/rooms', 'C:\\rooms'],
+    ...['..'],
   ]) {
     test(`is ${text}`, () => {
       const address = parseStoreAddress(text);
@@ -48,22 +42,11 @@ suite('a database', () => {
 
 suite('a bad address is told in one line that does not show it', () => {
   const bad = [
-    'postgres://u:hushhush@db/r',
-    'https://u:hushhush@db/r',
-    'mysql://u:hushhush@/r',
-    'mysql://u:hushhush@db',
-    'mysql://u:hushhush@db/',
-    'mysql://u:hushhush@db/r/s',
-    'mysql://u:hushhush@db:99999/r',
-    'mysql://u:hushhush@db:x/r',
-    'mysql:///hushhush',
-    'mysql://u:hush#hush@db/r',
-    'mysql://u:hushhush@db/r?x=1',
-    'mysql://u:hush%hush@db/r',
-    'mysql://:hushhush@db/r',
-    'mysql://db/r',
-    'mysql://u:hushhush@db/%zz',
-    'mysql://',
+    ...['postgres://u:hushhush@db/r', 'https://u:hushhush@db/r', 'mysql://u:hushhush@/r'],
+    ...['mysql://u:hushhush@db', 'mysql://u:hushhush@db/', 'mysql://u:hushhush@db/r/s'],
+    ...['mysql://u:hushhush@db:99999/r', 'mysql://u:hushhush@db:x/r', 'mysql:///hushhush'],
+    ...['mysql://u:hush#hush@db/r', 'mysql://u:hushhush@db/r?x=1', 'mysql://u:hush%hush@db/r'],
+    ...['mysql://:hushhush@db/r', 'mysql://db/r', 'mysql://u:hushhush@db/%zz', 'mysql://'],
   ];
   for (const text of bad) {
     test(text, () => {

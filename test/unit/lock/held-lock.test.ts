@@ -99,17 +99,9 @@ suite('a lock', () => {
   test('that was written by half tells no committed offset', () => {
     const { file, lock } = acquire();
     for (const text of [
-      '',
-      '0123456789abcdef',
-      '0123456789abcdef 1',
-      '0123456789abcdef 1 ',
-      '0123456789abcdef 1 12',
-      'x y 5\n',
-      '\n',
-      '1 2 -3\n',
-      'x 5 ---7\n',
-      'x 5 7\nano',
-      `x 5 7\nx${made}.lock\n`,
+      ...['', '0123456789abcdef', '0123456789abcdef 1', '0123456789abcdef 1 '],
+      ...['0123456789abcdef 1 12', 'x y 5\n', '\n', '1 2 -3\n', 'x 5 ---7\n', 'x 5 7\nano'],
+      ...[`x 5 7\nx${made}.lock\n`],
     ]) {
       fs.writeFileSync(file, text);
       assert.equal(readLockRecord(file)?.committedBytes, undefined, JSON.stringify(text));

@@ -83,29 +83,9 @@ suite('a cursor', () => {
   });
 
   const malformed = [
-    '',
-    '-',
-    '-1',
-    '+1',
-    ' 1',
-    '1 ',
-    '1\n',
-    '01',
-    '00',
-    '1.0',
-    '1e3',
-    '0x1',
-    '1-',
-    'a',
+    ...['', '-', '-1', '+1', ' 1', '1 ', '1\n', '01', '00', '1.0', '1e3', '0x1', '1-', 'a'],
+    ...['0123abc-1', '0123abcde-1', '0123ABCD-1', '0123abcg-1', '0123abcd1', '0123abcd--1'],
   ];
-  malformed.push(
-    '0123abc-1',
-    '0123abcde-1',
-    '0123ABCD-1',
-    '0123abcg-1',
-    '0123abcd1',
-    '0123abcd--1',
-  );
   malformed.push('0123abcd-', '0123abcd-01', '0123abcd-1-1', '0123abcd -1', '\u0661', 'now');
   for (const text of malformed) {
     test(`${show(text)} is malformed`, () => assert.equal(parseCursor(text), undefined));

@@ -19,44 +19,22 @@ suite('a list of entity tags', () => {
     `"x" ,\t${etag} , "y"`,
     `,, ${etag} ,,`,
     ` ${etag}\t`,
-  ];
-  matching.push(
     `"a,b", ${etag}`,
     `"", ${etag}`,
     `"W/", ${etag}`,
     `"x",W/${etag}`,
     `"\u00ff\u0080!#~", ${etag}`,
-  );
+  ];
   for (const list of [...matching, '*', ' *\t']) {
     test(`${list} has the tag in it, weakly`, () => assert.ok(matchesTag(list, etag, 'weak')));
   }
 
   const others = [
-    '',
-    ',',
-    '"abc"',
-    'abc-1.5',
-    `w/${etag}`,
-    `W /${etag}`,
-    `W/ ${etag}`,
-    `*, ${etag}`,
-    '**',
+    ...['', ',', '"abc"', 'abc-1.5', `w/${etag}`, `W /${etag}`, `W/ ${etag}`, `*, ${etag}`, '**'],
+    ...[`"x" ${etag}`, `"x"${etag}`, `"x", ${etag}, y`, `x, ${etag}`, `"x, ${etag}`, `'${etag}'`],
+    ...[`"a b", ${etag}`, `"a\u007fb", ${etag}`, `"x"; ${etag}`, `\u00a0${etag}`],
+    ...[`"\\"", ${etag}`],
   ];
-  others.push(
-    `"x" ${etag}`,
-    `"x"${etag}`,
-    `"x", ${etag}, y`,
-    `x, ${etag}`,
-    `"x, ${etag}`,
-    `'${etag}'`,
-  );
-  others.push(
-    `"a b", ${etag}`,
-    `"a\u007fb", ${etag}`,
-    `"x"; ${etag}`,
-    `\u00a0${etag}`,
-    `"\\"", ${etag}`,
-  );
   for (const list of others) {
     test(`${JSON.stringify(list)} does not`, () => assert.ok(!matchesTag(list, etag, 'weak')));
   }
@@ -116,13 +94,8 @@ suite('If-Range', () => {
     assert.ok(allowsRange(etag, etag));
     assert.ok(allowsRange(` ${etag}\t`, etag));
     for (const other of [
-      '',
-      '*',
-      `W/${etag}`,
-      `${etag}, "x"`,
-      '"x"',
-      'Sun, 25 Feb 2018 14:00:51 GMT',
-      `\u00a0${etag}`,
+      ...['', '*', `W/${etag}`, `${etag}, "x"`, '"x"', 'Sun, 25 Feb 2018 14:00:51 GMT'],
+      ...[`\u00a0${etag}`],
     ]) {
       assert.ok(!allowsRange(other, etag), other);
     }
@@ -156,12 +129,8 @@ suite('a range of 100 bytes', () => {
   }
 
   for (const field of [
-    'bytes=100-',
-    'bytes=100-200',
-    `bytes=${huge}-`,
-    `bytes=${huge}-${huge}`,
-    'bytes=-0',
-    'bytes=-000',
+    ...['bytes=100-', 'bytes=100-200', `bytes=${huge}-`, `bytes=${huge}-${huge}`, 'bytes=-0'],
+    ...['bytes=-000'],
   ]) {
     test(`${field.slice(0, 30)} can't be satisfied`, () => {
       assert.equal(parseRange(field, 100), 'unsatisfiable');
@@ -169,45 +138,13 @@ suite('a range of 100 bytes', () => {
   }
 
   const ignored = [
-    '',
-    'bytes',
-    'bytes=',
-    'bytes= 0-1',
-    'bytes =0-1',
-    ' bytes=0-1',
-    'bytes:0-1',
-    'lines=0-1',
-    'xbytes=0-1',
+    ...['', 'bytes', 'bytes=', 'bytes= 0-1', 'bytes =0-1', ' bytes=0-1', 'bytes:0-1'],
+    ...['lines=0-1', 'xbytes=0-1', 'bytes=-', 'bytes=--1', 'bytes=1', 'bytes=a-', 'bytes=-a'],
+    ...['bytes=0 -1', 'bytes=0- 1', 'bytes=+0-1', 'bytes=0x0-1', 'bytes=1e1-', 'bytes=0.0-1'],
+    ...['bytes=5-4', `bytes=${huge}1-${huge}0`, 'bytes=500-200', 'bytes=0-0,1-1', 'bytes=0-0,x'],
+    ...['bytes=0-0;q=1', 'bytes=,', 'bytes=\u00a00-0', 'bytes=0-0\u00a0', 'bytes=\u0660-'],
+    ...['bytes=\u00b2-', 'bytes=0-0\n'],
   ];
-  ignored.push(
-    'bytes=-',
-    'bytes=--1',
-    'bytes=1',
-    'bytes=a-',
-    'bytes=-a',
-    'bytes=0 -1',
-    'bytes=0- 1',
-    'bytes=+0-1',
-    'bytes=0x0-1',
-  );
-  ignored.push(
-    'bytes=1e1-',
-    'bytes=0.0-1',
-    'bytes=5-4',
-    `bytes=${huge}1-${huge}0`,
-    'bytes=500-200',
-    'bytes=0-0,1-1',
-    'bytes=0-0,x',
-  );
-  ignored.push(
-    'bytes=0-0;q=1',
-    'bytes=,',
-    'bytes=\u00a00-0',
-    'bytes=0-0\u00a0',
-    'bytes=\u0660-',
-    'bytes=\u00b2-',
-    'bytes=0-0\n',
-  );
   for (const field of ignored) {
     test(`${JSON.stringify(field.slice(0, 30))} is none`, () => {
       assert.equal(parseRange(field, 100), undefined);
