@@ -213,27 +213,6 @@ suite('a lock whose owner died', { ...linux, concurrency: true }, () => {
     t.diagnostic(`${times.map(Math.round).join(', ')} ms`);
   });
 
-  test('is not believed to be of a process with the same id on the same host', {
-    skip: need('root'),
-  }, async () => {
-    const folder = makeFolder();
-    const asFirst = ['unshare', '--pid', '--fork', '--kill-child'];
-    const owner = start({ folder, rooms: ['a'], mode: 'hold' }, asFirst);
-    await owner.waitForLine(/ has a$/);
-    const text = fs.readFileSync(join(folder, 'locks', 'a.lock'), 'latin1');
-    assert.match(
-      text,
-      /^[0-9a-f]{16} 1 0{16}\na\.lock\n$/,
-      'owner, number, committed offset, name; no process id',
-    );
-    await kill(owner);
-    const again = start({ folder, rooms: ['a'], mode: 'once' }, asFirst);
-    assert.equal((await endOf(again)).code, 0);
-    const tookMs = toMs(timeOf(again, 'has') - timeOf(again, 'wants'));
-    assert.ok(tookMs > 1500, `it took the lock for its own: ${tookMs} ms`);
-    assert.ok(tookMs < recoveryMs, `${tookMs} ms`);
-  });
-
   test('costs each of several rooms 3 s, all at once, and the others nothing', async () => {
     const folder = makeFolder();
     const rooms = ['a', 'b', 'c'];

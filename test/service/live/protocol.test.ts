@@ -268,6 +268,9 @@ suite('a start', () => {
     ['Last-Event-ID before since', 'since=0', `${epoch}-${third}`, third],
     ['Last-Event-ID before a malformed since', 'since=x', `${epoch}-${third}`, third],
     ['Last-Event-ID before since=now', 'since=now', `${epoch}-0`, 0],
+    ['lastEventId, as polyfills send it', `since=0&lastEventId=${third}`, undefined, third],
+    ['Last-Event-ID before lastEventId', 'lastEventId=0', `${epoch}-${third}`, third],
+    ['since where lastEventId is empty', `lastEventId=&since=${third}`, undefined, third],
     ['the first since of two', `since=${third}&since=0`, undefined, third],
   ];
   for (const [name, query, lastEventId, from] of starts) {

@@ -1,6 +1,6 @@
 // Contract §8: what operators see.
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { before, suite, test } from 'node:test';
 import { get, post, postBody, read } from '../../support/http.ts';
 import { type Server, startServer } from '../../support/server.ts';
@@ -70,17 +70,6 @@ suite('/-/healthy and /-/ready', () => {
       assert.match(headers['content-type'] ?? '', /^text\/plain/);
       assert.match(text, /^[^\n]+\n$/);
     }
-  });
-
-  test('the check leaves no room behind', async () => {
-    const own = await startServer();
-    await get(own, '/-/ready');
-    await get(own, '/-/ready');
-    assert.deepEqual(
-      readdirSync(own.store).filter((name) => name.endsWith('.txt')),
-      [],
-    );
-    await own.stop();
   });
 
   test('ready is 503 with the reason while the folder can’t be written, and 200 after', async () => {

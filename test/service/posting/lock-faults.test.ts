@@ -1,6 +1,6 @@
 // Processes that die, come back or stand still with a room's lock in their hands (contract §9).
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { findViolations, type Sent } from '../../support/checker.ts';
@@ -248,17 +248,6 @@ suite('kills under load', { skip: need('linux') }, () => {
     assert.deepEqual(findViolations({ sent, seen, rooms: finals }), []);
     for (const server of servers) assert.deepEqual(await server.stop(), ended);
   });
-});
-
-test('a stump that a crash left is a line of its own, and the next one is whole', async () => {
-  const store = makeTempFolder('rooms');
-  const server = await startServer({ store });
-  const { text } = await post(server, 'torn', { username: 'a', message: 'before' });
-  appendFileSync(join(store, 'torn.txt'), '[2018-02-25 14:00:51] omri: hi ever');
-  const next = await post(server, 'torn', { username: 'a', message: 'after' });
-  const whole = readFileSync(join(store, 'torn.txt'), 'utf8');
-  assert.equal(whole, `${text}[2018-02-25 14:00:51] omri: hi ever\n${next.text}`);
-  await server.stop();
 });
 
 test('a start beside a stale lock serves, and hides nothing that the lock would hide', async () => {

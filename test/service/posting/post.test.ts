@@ -84,6 +84,7 @@ suite('the fields', () => {
     'the first of a repeated field counts': ['username=a&username=b&message=1&message=2', 'a: 1'],
     'the first msg counts': ['username=a&msg=1&msg=2', 'a: 1'],
     'unknown fields are ignored': ['x=1&username=a&message=m&room=other&', 'a: m'],
+    'a leading question mark is left out': ['?username=a&message=m', 'a: m'],
     'a plus is a space': ['username=a+b&message=c+d', 'a b: c d'],
     'an escaped plus is a plus': ['username=a&message=1%2B1', 'a: 1+1'],
     'an escape may have small letters': ['username=a&message=%c3%a9', 'a: é'],
@@ -160,22 +161,6 @@ suite('multipart/form-data', () => {
     assert.deepEqual(await readLines(room), ['omri: from a "form"↵2']);
   });
 
-  test('follows the same rules for msg, repeats and unknown fields', async () => {
-    const room = makeRoom();
-    const file = { filename: 'a.txt', type: 'text/plain', content: 'not a field' };
-    const { body, headers } = makeMultipart([
-      ['other', 'x'],
-      ['msg', '1'],
-      ['username', 'a'],
-      ['username', 'b'],
-      ['message', '2'],
-      ['message', '3'],
-      ['attachment', file],
-    ]);
-    assert.equal((await postBody(server, `/chat/${room}`, body, headers)).status, 201);
-    assert.deepEqual(await readLines(room), ['a: 2']);
-  });
-
   test('may quote its boundary, have a preamble, an epilogue, and headers in any case', async () => {
     const room = makeRoom();
     const lines = [
@@ -189,34 +174,6 @@ suite('multipart/form-data', () => {
     assert.equal(answer.status, 201, answer.text);
     assert.deepEqual(await readLines(room), ['omri: --a bc is no boundary']);
   });
-
-  test('with a field missing is 400 and names it', async () => {
-    const room = makeRoom();
-    const { body, headers } = makeMultipart([['username', 'a']]);
-    const answer = await postBody(server, `/chat/${room}`, body, headers);
-    await assertRefused(answer, 400, /message/, room);
-  });
-
-  const { body: whole } = makeMultipart([
-    ['username', 'a'],
-    ['message', 'm'],
-  ]);
-  const type = 'multipart/form-data; boundary=------------------------d74496d66958873e';
-  const broken: Record<string, [type: string, body: Buffer]> = {
-    'without a boundary': ['multipart/form-data', whole],
-    'with an empty boundary': ['multipart/form-data; boundary=""', whole],
-    'with another boundary': ['multipart/form-data; boundary=other', whole],
-    'cut in the middle': [type, whole.subarray(0, whole.length - 8)],
-    'cut before the last part': [type, whole.subarray(0, 100)],
-  };
-  for (const [what, [contentType, body]] of Object.entries(broken)) {
-    test(`${what} is 400`, async () => {
-      const room = makeRoom();
-      const headers = { 'content-type': contentType };
-      const answer = await postBody(server, `/chat/${room}`, body, headers);
-      await assertRefused(answer, 400, /./, room);
-    });
-  }
 });
 
 suite('application/json', () => {
@@ -293,6 +250,7 @@ suite('content types', () => {
     'application/x-www-form-urlencoded; charset=UTF-8',
     'Application/X-WWW-Form-URLEncoded',
     'application/x-www-form-urlencoded;charset="utf8"',
+    ' application/x-www-form-urlencoded ;x="a;b"',
   ];
   for (const type of accepted) {
     test(`${type} is taken`, async () => {
@@ -304,7 +262,10 @@ suite('content types', () => {
     });
   }
 
-  const others = ['text/json', 'text/plain', 'application/x-www-form-urlencodedx', 'x', ''];
+  const others = [
+    ...['text/json', 'text/plain', 'application/x-www-form-urlencodedx', 'x', ''],
+    ...['application/problem+json', 'multipart/mixed; boundary=b', 'text/html, application/json'],
+  ];
   for (const type of others) {
     test(`${type || 'an empty one'} is 415`, async () => {
       const room = makeRoom();
@@ -314,7 +275,7 @@ suite('content types', () => {
     });
   }
 
-  for (const charset of ['iso-8859-1', 'UTF-16', 'us-ascii', '"windows-1252"']) {
+  for (const charset of ['iso-8859-1', 'UTF-16', '"windows-1252"', '""']) {
     test(`another charset (${charset}) is 415, of the form and of a part of it`, async () => {
       const room = makeRoom();
       const headers = { 'content-type': `application/x-www-form-urlencoded; charset=${charset}` };
@@ -328,6 +289,15 @@ suite('content types', () => {
       await assertRefused(other, 415, /charset.*utf-8/, room);
     });
   }
+
+  test('that is compressed is 415', async () => {
+    for (const coding of ['gzip', 'br', 'identity, gzip']) {
+      const room = makeRoom();
+      const answer = await post(server, room, good, { 'content-encoding': coding });
+      await assertRefused(answer, 415, /uncompressed/, room);
+    }
+    assert.equal((await post(server, 'r', good, { 'content-encoding': 'Identity' })).status, 201);
+  });
 
   test('none at all is 415', async () => {
     const room = makeRoom();
@@ -434,55 +404,18 @@ suite('the time of a body', { concurrency: true }, () => {
 
 suite('another site’s page', () => {
   const host = () => `127.0.0.1:${server.port}`;
-  const allowed: Record<string, () => Record<string, string>> = {
-    'no header of a browser at all': () => ({}),
-    'Sec-Fetch-Site: same-origin': () => ({ 'sec-fetch-site': 'same-origin' }),
-    'Sec-Fetch-Site: none': () => ({ 'sec-fetch-site': 'none' }),
-    'same-origin although Origin differs': () => ({
-      'sec-fetch-site': 'same-origin',
-      origin: 'http://other.example',
-    }),
-    'the Origin of the Host itself': () => ({ origin: `http://${host()}` }),
-    'the same Origin by https': () => ({ host: 'chat.example', origin: 'https://chat.example' }),
-    'the same Origin with its usual port': () => ({
-      host: 'chat.example',
-      origin: 'http://chat.example:80',
-    }),
-    'the Origin of the Host that a proxy names': () => ({
-      origin: 'https://chat.example',
-      'x-forwarded-host': 'chat.example',
-    }),
-    'the same Origin in other letters': () => ({
-      host: 'Chat.Example:8080',
-      origin: 'http://chat.example:8080',
-    }),
-  };
-  for (const [what, makeHeaders] of Object.entries(allowed)) {
-    test(`${what} may post`, async () => {
-      const answer = await post(server, makeRoom(), good, makeHeaders());
-      assert.equal(answer.status, 201, answer.text);
-    });
-  }
-
-  const refused: Record<string, () => Record<string, string>> = {
-    'Sec-Fetch-Site: cross-site': () => ({ 'sec-fetch-site': 'cross-site' }),
-    'Sec-Fetch-Site: same-site': () => ({ 'sec-fetch-site': 'same-site' }),
-    'cross-site although Origin matches': () => ({
-      'sec-fetch-site': 'cross-site',
-      origin: `http://${host()}`,
-    }),
-    'an Origin of another host': () => ({ origin: 'http://other.example' }),
-    'an Origin of another port': () => ({ origin: 'http://127.0.0.1:1' }),
-    'an Origin that only begins alike': () => ({ origin: `http://${host()}.other.example` }),
-    'the Origin null': () => ({ origin: 'null' }),
-    'an Origin that is none': () => ({ origin: 'http://' }),
-  };
-  for (const [what, makeHeaders] of Object.entries(refused)) {
-    test(`${what} is 403`, async () => {
+  test('may not post, and this site’s own may', async () => {
+    const own = { origin: `http://${host()}` };
+    assert.equal((await post(server, makeRoom(), good, own)).status, 201);
+    for (const headers of [
+      { 'sec-fetch-site': 'cross-site' },
+      { ...own, 'sec-fetch-site': 'same-site' },
+      { origin: 'http://other.example' },
+    ]) {
       const room = makeRoom();
-      await assertRefused(await post(server, room, good, makeHeaders()), 403, /./, room);
-    });
-  }
+      await assertRefused(await post(server, room, good, headers), 403, /./, room);
+    }
+  });
 
   test('the refusal names what was compared', async () => {
     const answer = await post(server, makeRoom(), good, { origin: 'http://other.example' });
@@ -511,27 +444,9 @@ suite('a plain HTML form', () => {
     assert.deepEqual(await readLines(room), ['omri: hi']);
   });
 
-  const preferences: [accept: string, status: number][] = [
-    ['text/html', 303],
-    ['text/html, text/plain;q=0.5', 303],
-    ['text/html, text/plain, text/sgml, */*;q=0.01', 303],
-    ['text/html;q=0.5, text/plain', 201],
-    ['*/*', 201],
-    ['text/*', 201],
-    ['application/json, text/javascript, */*; q=0.01', 201],
-    ['text/html;q=0, */*', 201],
-    ['text/event-stream', 201],
-  ];
-  for (const [accept, status] of preferences) {
-    test(`Accept: ${accept} is answered with ${status}`, async () => {
-      assert.equal((await post(server, makeRoom(), good, { accept })).status, status);
-    });
-  }
-
-  test('never leads to another host, whatever the room is called', async () => {
-    for (const room of ['/evil.example', '\\evil.example', '//evil.example']) {
-      const { headers } = await post(server, room, good, { accept: browser });
-      assert.doesNotMatch(headers.location ?? '//', /^(\/\/|\/\\)/);
+  test('is known by its Accept: a program gets 201', async () => {
+    for (const accept of ['*/*', 'text/html;q=0.5, text/plain', 'text/event-stream']) {
+      assert.equal((await post(server, makeRoom(), good, { accept })).status, 201, accept);
     }
   });
 

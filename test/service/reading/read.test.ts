@@ -1,7 +1,6 @@
 // Contract §5: reading a room, whole, in part, or not at all where nothing changed.
 import assert from 'node:assert/strict';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { type Answer, ask, openWire, post, read } from '../../support/http.ts';
@@ -9,15 +8,12 @@ import { makeTempFolder } from '../../support/paths.ts';
 import { type Server, startServer } from '../../support/server.ts';
 
 let server: Server;
-let twin: Server;
 /** The room that most tests read: 3 lines, 100 bytes or so. */
 let whole: Buffer;
 let etag: string;
 
 before(async () => {
-  const store = makeTempFolder('rooms');
-  server = await startServer({ store });
-  twin = await startServer({ store });
+  server = await startServer();
   for (const message of ['one', 'zwei é', 'three'])
     await post(server, 'r', { username: 'a', message });
   const answer = await read(server, 'r');
@@ -74,25 +70,6 @@ suite('a room', () => {
     assert.equal((await read(server, 'first', { 'if-none-match': empty })).status, 200);
   });
 
-  test('has the same tag, text and cursor on every replica', async () => {
-    const [here, there] = [await read(server, 'r'), await read(twin, 'r')];
-    for (const name of ['etag', 'chat-cursor', 'content-length', 'last-modified']) {
-      assert.equal(there.headers[name], here.headers[name], name);
-    }
-    assert.equal(there.text, here.text);
-  });
-
-  test('of another replica shows each message at once', async () => {
-    for (let n = 0; n < 50; n += 1) {
-      const [from, to] = n % 2 ? [server, twin] : [twin, server];
-      const tag = (await read(to, 'shared')).headers.etag!;
-      const { text } = await post(from, 'shared', { username: 'a', message: `${n}` });
-      const answer = await read(to, 'shared', { 'if-none-match': tag });
-      assert.equal(answer.status, 200);
-      assert.ok(answer.text.endsWith(text), `message ${n}`);
-    }
-  });
-
   test('has a cursor of an epoch that lasts until it is begun anew', async () => {
     const first = await post(server, 'epoch', { username: 'a', message: 'first' });
     const second = await post(server, 'epoch', { username: 'a', message: 'second' });
@@ -108,18 +85,6 @@ suite('a room', () => {
       String((await read(server, 'epoch')).headers['chat-cursor']).slice(0, 8),
       epoch,
     );
-  });
-
-  test('has an epoch of its first line’s first 64 KiB alone', async () => {
-    const epochOf = async (text: string) => {
-      writeFileSync(join(server.store, 'long.txt'), text);
-      return String((await read(server, 'long')).headers['chat-cursor']).slice(0, 8);
-    };
-    const start = 'x'.repeat(65_536);
-    const epoch = await epochOf(`${start}y\n`);
-    assert.equal(await epochOf(`${start}z\nmore\n`), epoch);
-    assert.equal(await epochOf(`${start}zzzz\nother\n`), epoch);
-    assert.notEqual(await epochOf(`${start.slice(1)}y\n`), epoch);
   });
 });
 
@@ -179,15 +144,6 @@ suite('If-None-Match', () => {
     );
     const hopeless = { 'if-none-match': etag, range: 'bytes=99999-' };
     assert.equal((await read(server, 'r', hopeless)).status, 304);
-  });
-
-  test('costs a poll nothing while nothing is said: hundreds of 304', async () => {
-    const agent = new Agent({ keepAlive: true });
-    for (let n = 0; n < 300; n += 1) {
-      const headers = { 'if-none-match': etag };
-      assert.equal((await ask(server, { path: '/chat/r', headers, agent })).status, 304);
-    }
-    agent.destroy();
   });
 });
 
@@ -266,16 +222,7 @@ suite('Range', () => {
   });
 
   // RFC 9110 §14.2: a range that is none may be ignored or refused, never be guessed at.
-  const malformed = ['bytes', 'bytes=', 'bytes=-', 'bytes=a-b', 'bytes=5-2', 'bytes=1.5-2'];
-  malformed.push(
-    'bytes=+1-2',
-    'bytes=0x1-2',
-    'bytes 0-1',
-    'bytes=0-1-2',
-    'bytes=--5',
-    'bytes=1e1-',
-  );
-  malformed.push('bytes=0-0,x', 'bytes=0-0;', 'bytes=0', 'bytes=\u00b2-', 'bytes=0- 0');
+  const malformed = ['bytes', 'bytes=-', 'bytes=5-2', 'bytes=0-1-2', 'bytes=0-0,x'];
   for (const range of malformed) {
     test(`of ${range} is no part of the room`, async () => {
       const answer = await read(server, 'r', { range });

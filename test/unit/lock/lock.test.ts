@@ -89,31 +89,6 @@ suite('a lock', () => {
     locks.close();
   });
 
-  test('has one owner at a time, and all who want it get it', async () => {
-    const folder = makeTempFolder('lock');
-    const all = Array.from({ length: 4 }, () => makeLocks(folder));
-    let owners = 0;
-    let sections = 0;
-    const contend = async ({ locks }: Locks) => {
-      for (let round = 0; round < 25; round += 1) {
-        const held = await locks.acquire('r');
-        owners += 1;
-        assert.equal(owners, 1);
-        await pause(0);
-        assert.equal(owners, 1);
-        owners -= 1;
-        sections += 1;
-        await held.release();
-      }
-    };
-    await Promise.all(all.map(contend));
-    assert.equal(sections, 100);
-    for (const { locks, broken } of all) {
-      assert.deepEqual(broken, []);
-      locks.close();
-    }
-  });
-
   test('can be read by others, with its committed offset', async () => {
     const folder = makeTempFolder('lock');
     const [one, other] = [makeLocks(folder), makeLocks(folder)];

@@ -5,13 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  decodeSegment,
-  findRoomFault,
-  fromFileStem,
-  MAX_STEM_BYTES,
-  toFileStem,
-} from '../../../lib/room/name.ts';
+import { findRoomFault, fromFileStem, MAX_STEM_BYTES, toFileStem } from '../../../lib/room/name.ts';
 import { show, vectors } from './vectors.ts';
 
 const runs = { numRuns: 20_000 };
@@ -158,28 +152,5 @@ suite('a file stem', () => {
     assert.equal(toFileStem('\u05e9'.repeat(40)).length, MAX_STEM_BYTES);
     assert.equal(findRoomFault('\u05e9'.repeat(40)), undefined);
     assert.match(findRoomFault(`${'\u05e9'.repeat(40)}a`) ?? '', /the first 40 of its 41/);
-  });
-});
-
-suite('a path segment', () => {
-  test('is decoded as UTF-8, and a plus sign stays a plus sign', () => {
-    assert.equal(decodeSegment('a%2Fb'), 'a/b');
-    assert.equal(decodeSegment('%d7%A9+'), '\u05e9+');
-    assert.equal(decodeSegment('%EF%BB%BFa'), '\ufeffa');
-  });
-
-  test('with a broken escape or bytes that are not UTF-8 is not decoded', () => {
-    for (const bad of [
-      '%',
-      '%4',
-      '%zz',
-      '%C0%AF',
-      '%E0%80%AF',
-      '%ED%A0%80',
-      '%F4%90%80%80',
-      '%80',
-    ]) {
-      assert.equal(decodeSegment(bad), undefined, bad);
-    }
   });
 });

@@ -57,48 +57,7 @@ suite('lines as events', () => {
     ]);
   });
 
-  test('count bytes, not characters', () => {
-    const [event] = toEventTexts('\u05e9\u{1f98a}\n', 7);
-    assert.equal(event?.id, '0123abcd-14');
-  });
-
-  test('keep an empty line as an event of its own', () => {
-    assert.deepEqual(toEventTexts('\n\n'), [
-      { id: '0123abcd-1', data: '' },
-      { id: '0123abcd-2', data: '' },
-    ]);
-  });
-
-  test('keep what looks like a field, and a space at the beginning', () => {
-    const text = 'id: 5\ndata: x\n: comment\n  two spaces\nevent: ping\n';
-    assert.deepEqual(
-      toEventTexts(text).map(({ data }) => data),
-      text.split('\n').slice(0, -1),
-    );
-  });
-
   const fffd = Buffer.from('\ufffd').toString('latin1');
-  const crs: Record<string, string> = {
-    'a\r': 'a',
-    '\r': '',
-    '\r\r': fffd,
-    'a\rb': `a${fffd}b`,
-    '\ra': `${fffd}a`,
-    'a\r\rb\r\r': `a${fffd}${fffd}b${fffd}`,
-  };
-  for (const [line, data] of Object.entries(crs)) {
-    test(`${JSON.stringify(line)} travels as ${JSON.stringify(data)}, with its own cursor`, () => {
-      assert.deepEqual(toEventTexts(`${line}\nnext\n`), [
-        { id: `0123abcd-${line.length + 1}`, data },
-        { id: `0123abcd-${line.length + 6}`, data: 'next' },
-      ]);
-    });
-  }
-
-  test('leave bytes that are not UTF-8 as they are', () => {
-    const [event] = toEventTexts(Buffer.from([0xff, 0x00, 0xc0, 0x0a]));
-    assert.deepEqual(event, { id: '0123abcd-4', data: '\u00ff\0\u00c0' });
-  });
 
   test('of any 20,000 texts read back line by line, each id the true offset', () => {
     const byte = fc.oneof(fc.constantFrom(0x0a, 0x0d, 0x3a, 0x20), fc.nat({ max: 255 }));

@@ -12,7 +12,6 @@ import { followRoom, streamRoom } from '../../../../lib/http/routes/stream-room.
 import { Hub } from '../../../../lib/live/hub.ts';
 import { Log } from '../../../../lib/ops/log.ts';
 import { Registry } from '../../../../lib/ops/metrics.ts';
-import { toEpoch } from '../../../../lib/room/cursor.ts';
 import { FolderStore } from '../../../../lib/store/folder/folder-store.ts';
 import { openWire, type Wire } from '../../../support/http.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
@@ -27,7 +26,6 @@ interface Streams {
 }
 
 const text = 'one\ntwo\nthree\n';
-const epoch = toEpoch(Buffer.from(text));
 
 /** Serves the room `r` as events, or as text that goes on at /follow. */
 async function serve(t: TestContext): Promise<Streams> {
@@ -66,75 +64,6 @@ async function serve(t: TestContext): Promise<Streams> {
   };
   return { file, live, socket: () => latest!, open };
 }
-
-suite('a stream starts', () => {
-  const starts: Record<string, [target: string, fields: string, first: string, isReset: boolean]> =
-    {
-      'at the beginning unless told': ['/', '', `${epoch}-0`, false],
-      'at since': [`/?since=${epoch}-4`, '', `${epoch}-4`, false],
-      'at a bare offset': ['/?since=8', '', `${epoch}-8`, false],
-      'at the end with now': ['/?since=now', '', `${epoch}-14`, false],
-      'at Last-Event-ID before since': [
-        '/?since=4',
-        `Last-Event-ID: ${epoch}-8\r\n`,
-        `${epoch}-8`,
-        false,
-      ],
-      'at lastEventId, as polyfills send it, before since': [
-        `/?since=4&lastEventId=${epoch}-8`,
-        '',
-        `${epoch}-8`,
-        false,
-      ],
-      'at Last-Event-ID before lastEventId': [
-        '/?lastEventId=8',
-        `Last-Event-ID: ${epoch}-4\r\n`,
-        `${epoch}-4`,
-        false,
-      ],
-      'at since where lastEventId is empty': ['/?lastEventId=&since=4', '', `${epoch}-4`, false],
-      'at since where Last-Event-ID is empty': [
-        '/?since=4',
-        'Last-Event-ID: \r\n',
-        `${epoch}-4`,
-        false,
-      ],
-      'at the beginning where since is empty': ['/?since=', '', `${epoch}-0`, false],
-      'at the very end': ['/?since=14', '', `${epoch}-14`, false],
-      'anew past the end': ['/?since=15', '', `${epoch}-0`, true],
-      'anew in the middle of a line': ['/?since=5', '', `${epoch}-0`, true],
-      'anew in another epoch': ['/?since=01234567-4', '', `${epoch}-0`, true],
-      'at 0 in any epoch': ['/?since=01234567-0', '', `${epoch}-0`, false],
-    };
-  for (const [what, [target, fields, first, isReset]] of Object.entries(starts)) {
-    test(what, async (t) => {
-      const { open, file } = await serve(t);
-      const wire = await open(target, fields);
-      await wire.waitFor(/event: server\nid: \S+\ndata: brave-otter \(host\)\n\n/);
-      fs.appendFileSync(file, 'four\n');
-      const seen = await wire.waitFor(/data: four\n\n/);
-      assert.equal(/event: server\nid: (\S+)\n/.exec(seen)?.[1], first);
-      assert.equal(/event: reset\ndata: \S+\n\n/.test(seen), isReset);
-      const ids = [...seen.matchAll(/\nid: (\S+)\ndata: (?!brave)/g)].map((match) => match[1]);
-      const from = Number(first.split('-')[1]);
-      assert.deepEqual(
-        ids,
-        [4, 8, 14, 19].filter((end) => end > from).map((end) => `${epoch}-${end}`),
-      );
-    });
-  }
-
-  test('nowhere with a malformed cursor: 400 and no stream; for text a stale one is 410', async (t) => {
-    const { open } = await serve(t);
-    for (const target of ['/?since=x', '/?since=01', '/follow?since=-1', '/follow?since=1%0A']) {
-      await (await open(target)).waitFor(/^HTTP\/1\.1 400 /);
-    }
-    await (await open('/', 'Last-Event-ID: x\r\n')).waitFor(/^HTTP\/1\.1 400 /);
-    for (const since of ['15', '5', '01234567-4']) {
-      await (await open(`/follow?since=${since}`)).waitFor(/^HTTP\/1\.1 410 /);
-    }
-  });
-});
 
 suite('the socket of a stream', () => {
   test('has no limit of idle time, as nothing may be said for hours, and asks for its peer', async (t) => {

@@ -44,26 +44,6 @@ const isUnavailable = (error: unknown) =>
   error instanceof ServiceError && error.code === 'unavailable';
 
 suite('a message', () => {
-  test('is in every snapshot from its receipt on, here and in another process on the folder', async (t) => {
-    const { store, folder } = open(t);
-    const other = open(t, folder).store;
-    let text = '';
-    for (let n = 0; n < 50; n += 1) {
-      const [writer, reader] = n % 2 === 0 ? [store, other] : [other, store];
-      const before = await reader.etag('r');
-      const { line, cursor } = await writer.append('r', say(`${n}`));
-      text += line;
-      assert.notEqual(await reader.etag('r'), before);
-      for (const one of [store, other]) {
-        const snapshot = await one.snapshot('r');
-        assert.equal(snapshot.tail.toString(), text);
-        assert.equal(cursor, `${snapshot.epoch}-${snapshot.completeBytes}`);
-        assert.equal(await one.etag('r'), snapshot.etag);
-      }
-    }
-    assert.equal(await store.etag('r'), await other.etag('r'));
-  });
-
   test('is stored under the file that stands for its room, and nothing else is left there', async (t) => {
     const { store, folder } = open(t);
     const rooms = ['general', 'Upper', 'a/b', '..a', '\u05e9'];
@@ -71,45 +51,6 @@ suite('a message', () => {
     const files = rooms.map((room) => `${toFileStem(room)}.txt`);
     assert.deepEqual(fs.readdirSync(folder).sort(), ['.locks', ...files].sort());
     assert.deepEqual(listLocks(join(folder, '.locks')), []);
-  });
-
-  test('of a crowd on two processes is stored once, each sender’s in order', async (t) => {
-    const { store, folder, count } = open(t);
-    const other = open(t, folder);
-    const sends: Promise<{ line: string; cursor: string }>[] = [];
-    for (let n = 0; n < 400; n += 1) {
-      sends.push((n % 2 === 0 ? store : other.store).append('r', say(`${n % 2}/${n}`)));
-      if (n % 40 === 0) await sends.at(-1);
-    }
-    const receipts = await Promise.all(sends);
-    const text = fs.readFileSync(join(folder, 'r.txt'), 'utf8');
-    const messages = text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => line.replace(/^.*: /, ''));
-    assert.equal(new Set(messages).size, 400);
-    for (const sender of ['0', '1']) {
-      const own = messages
-        .filter((message) => message.startsWith(`${sender}/`))
-        .map((message) => Number(message.slice(2)));
-      assert.deepEqual(
-        own,
-        [...own].sort((one, another) => one - another),
-      );
-    }
-    for (const { line, cursor } of receipts) {
-      const end = Number(cursor.split('-')[1]);
-      assert.equal(Buffer.from(text).toString('utf8', end - Buffer.byteLength(line), end), line);
-    }
-    assert.equal(
-      count('chat_messages_stored_total') + other.count('chat_messages_stored_total'),
-      400,
-    );
-    assert.equal(
-      count('chat_bytes_stored_total') + other.count('chat_bytes_stored_total'),
-      Buffer.byteLength(text),
-    );
-    assert.ok(count('chat_batch_messages_count') < 200, 'messages share batches');
   });
 });
 
@@ -180,42 +121,9 @@ suite('a disk that fails', () => {
     });
     await assert.rejects(async () => buggy.store.snapshot('r'), TypeError);
   });
-
-  test('goes on when it is well again', async (t) => {
-    let isBroken = true;
-    const { store, folder } = open(t, makeTempFolder('store'), {
-      fdatasync: (fd) => (isBroken ? Promise.reject(failure('EIO')) : realDisk.fdatasync(fd)),
-    });
-    await assert.rejects(store.append('r', say('lost')), isUnavailable);
-    isBroken = false;
-    const { line } = await store.append('r', say('kept'));
-    assert.equal(fs.readFileSync(join(folder, 'r.txt'), 'utf8'), line);
-  });
 });
 
 suite('the folder', () => {
-  test('is made, with those above it', (t) => {
-    const folder = join(makeTempFolder('store'), 'a', 'b');
-    open(t, folder);
-    assert.ok(fs.statSync(join(folder, '.locks')).isDirectory());
-  });
-
-  test('that can’t be made is told at the start', (t) => {
-    const file = join(makeTempFolder('store'), 'file');
-    fs.writeFileSync(file, '');
-    assert.throws(() => open(t, join(file, 'rooms')), { code: 'ENOTDIR' });
-  });
-
-  test('may be removed with all that is in it: the next message begins it anew', async (t) => {
-    const { store, folder } = open(t);
-    await store.append('r', say('old'));
-    assert.ok((await store.snapshot('r')).sizeBytes > 0);
-    fs.rmSync(folder, { recursive: true });
-    assert.equal((await store.snapshot('r')).sizeBytes, 0);
-    const { line } = await store.append('r', say('new'));
-    assert.equal((await store.snapshot('r')).tail.toString(), line);
-  });
-
   test('may lose its locks', async (t) => {
     const { store, folder } = open(t);
     fs.rmdirSync(join(folder, '.locks'));
@@ -228,15 +136,6 @@ suite('the folder', () => {
     await store.check();
     assert.deepEqual(listLocks(join(folder, '.locks')), []);
     assert.deepEqual(fs.readdirSync(folder), ['.locks']);
-  });
-
-  test('that takes no writes fails the check with the reason, until it takes them again', async (t) => {
-    const { store, folder } = open(t);
-    fs.rmSync(folder, { recursive: true });
-    fs.writeFileSync(folder, 'no folder');
-    for (let n = 0; n < 2; n += 1) await assert.rejects(store.check(), isUnavailable);
-    fs.rmSync(folder);
-    await store.check();
   });
 });
 
@@ -251,13 +150,6 @@ suite('a watch', () => {
     );
     return told;
   }
-
-  test('reports what another process stores', async (t) => {
-    const { store, folder } = open(t);
-    const told = watch(t, store);
-    await open(t, folder).store.append('Room', say('m'));
-    await waitUntil('told', () => told.includes('Room'));
-  });
 
   test('reports a commit of its own before the sender has the receipt, and not sooner', async (t) => {
     let endSync: (() => void) | undefined;

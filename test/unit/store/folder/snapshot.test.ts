@@ -1,17 +1,14 @@
 // Snapshots of rooms in a folder: what a reader sees while others write, edit and die.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { type Disk, realDisk } from '../../../../lib/disk/disk.ts';
-import { ServiceError } from '../../../../lib/errors.ts';
 import { LockFolder } from '../../../../lib/lock/lock.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../../../lib/room/cursor.ts';
 import { findPart } from '../../../../lib/room/line-reader.ts';
 import { MAX_TEXT_BYTES, Snapshots, TAIL_BYTES } from '../../../../lib/store/folder/snapshot.ts';
 import type { Snapshot } from '../../../../lib/store/store.ts';
-import { need } from '../../../support/need.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
 import { pause } from '../../../support/server.ts';
 
@@ -123,45 +120,6 @@ suite('a room where nobody writes', () => {
     const { snapshots, other } = makeRooms('one\n', { openSync });
     assert.equal(snapshots.etag('r'), other.snapshot('r').etag);
   });
-});
-
-suite('every change by hand', () => {
-  const changes: Record<string, (file: string) => void> = {
-    'a line more': (file) => fs.appendFileSync(file, 'two\n'),
-    'half a line more': (file) => fs.appendFileSync(file, 'two'),
-    'a line less': (file) => fs.truncateSync(file, 4),
-    'a text of the same length in place': (file) => {
-      const fd = fs.openSync(file, 'r+');
-      fs.writeSync(fd, 'ONE', 0);
-      fs.closeSync(fd);
-    },
-    'another file under its name': (file) => {
-      fs.writeFileSync(`${file}~`, 'new\n1234\n');
-      fs.renameSync(`${file}~`, file);
-    },
-    'a file with the old time under its name': (file) => {
-      const { atime, mtime } = fs.statSync(file);
-      fs.writeFileSync(`${file}~`, 'new\n1234\n');
-      fs.utimesSync(`${file}~`, atime, mtime);
-      fs.renameSync(`${file}~`, file);
-    },
-    'the end of the file': (file) => fs.rmSync(file),
-  };
-  for (const [what, change] of Object.entries(changes)) {
-    test(`(${what}) shows at once, with another tag`, async () => {
-      const { snapshots, file } = makeRooms('one\nfour\n');
-      const before = snapshots.snapshot('r');
-      // The file system's clock has steps of some milliseconds.
-      await pause(20);
-      change(file);
-      const now = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-      assert.notEqual(snapshots.etag('r'), before.etag);
-      const snapshot = snapshots.snapshot('r');
-      assert.notEqual(snapshot.etag, before.etag);
-      assert.equal(snapshot.tail.toString(), now);
-      assert.equal(await readAll(before), 'one\nfour\n', 'what was read stays as it was');
-    });
-  }
 });
 
 suite('while a writer holds the lock', () => {
@@ -336,18 +294,5 @@ suite('a room that changes while it is read', () => {
     const snapshot = rooms.snapshots.snapshot('r');
     assert.equal(snapshot.tail.toString(), 'one\n');
     assert.equal(snapshot.isSettled, false, 'there may be more in a moment');
-  });
-});
-
-suite('a room’s file that is no plain file', () => {
-  test('is refused at once', { skip: need('linux') }, () => {
-    const isRefusal = (error: unknown) =>
-      error instanceof ServiceError && error.code === 'unavailable';
-    const folder = makeRooms();
-    fs.mkdirSync(folder.file);
-    assert.throws(() => folder.snapshots.snapshot('r'), isRefusal);
-    const pipe = makeRooms();
-    assert.equal(spawnSync('mkfifo', [pipe.file]).status, 0);
-    assert.throws(() => pipe.snapshots.snapshot('r'), isRefusal);
   });
 });
