@@ -19,11 +19,7 @@ export type ErrorCode =
 export class ServiceError extends Error {
   readonly code: ErrorCode;
 
-  /**
-   * @param code the kind of failure
-   * @param message one line, safe to show to anybody
-   * @param cause the error that led to this one, for the log
-   */
+  /** Takes one line that is safe to show to anybody, and for the log the error that led to it. */
   constructor(code: ErrorCode, message: string, cause?: unknown) {
     super(message, { cause });
     this.name = 'ServiceError';
@@ -37,11 +33,7 @@ export function toErrno(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/**
- * Makes a ServiceError `unavailable` of a system error, such as a full disk.
- *
- * @returns the error itself where it is a ServiceError already, or a bug
- */
+/** Makes a ServiceError `unavailable` of a system error; any other error stays what it is. */
 export function toServiceError(error: unknown): unknown {
   if (error instanceof ServiceError) return error;
   const errno = toErrno(error);

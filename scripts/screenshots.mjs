@@ -58,7 +58,7 @@ async function serve(store) {
   return { service, url };
 }
 
-/** Sits down as Mara, has been in the other rooms before, and looks at `general`. */
+/** Photographs `general` as Mara sees it, who has visited the other rooms before. */
 async function shoot(browser, url, name, options) {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
   await context.addInitScript(() => {

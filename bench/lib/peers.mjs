@@ -51,8 +51,8 @@ export function startBare(kind, headers, { bodyBytes = 10_240, ...options } = {}
 }
 
 /** Starts the sketch of a store that syncs, on a folder of its own. */
-export async function startSketch(headers) {
-  const folder = makeFolder();
+export async function startSketch(headers, base) {
+  const folder = makeFolder(base);
   const server = await startServer([process.execPath, path.join(peersFolder, 'sketch.mjs')], {
     env: { PEER_FOLDER: folder, PEER_HEADERS: JSON.stringify(headers) },
   });

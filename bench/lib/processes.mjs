@@ -28,8 +28,7 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
 
 /** Makes a folder that is removed at the end. */
-export function makeFolder() {
-  const base = process.env.BENCH_FOLDER ?? os.tmpdir();
+export function makeFolder(base = process.env.BENCH_FOLDER ?? os.tmpdir()) {
   const folder = fs.mkdtempSync(path.join(base, 'chat-bench-'));
   folders.add(folder);
   return folder;

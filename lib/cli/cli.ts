@@ -23,12 +23,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/**
- * Runs what the command line asks for.
- *
- * @param words the command line without Node and the script
- * @param serve what is done without a command
- */
+/** Runs what the command line asks for. */
 export async function runCommandLine(
   words: readonly string[],
   serve: () => Promise<void>,

@@ -12,8 +12,6 @@ import { openStore } from './open-store.ts';
 /**
  * Runs the command. The exit code is 1 if a room of the target was left as it is.
  *
- * @param from a folder that exists, or a `mysql://` address
- * @param to a folder or a `mysql://` address
  * @throws ServiceError if one of the two can't be opened, or if the copy stops
  */
 export async function runMigrate(from: string, to: string): Promise<void> {

@@ -12,8 +12,6 @@ import type { Store } from '../store/store.ts';
 /**
  * Opens a store, to serve its rooms or to copy from it and to it.
  *
- * @param name what the operator calls the address
- * @param durable whether a folder's messages are acknowledged only when they are on disk
  * @throws ServiceError `bad-request` if the folder can't be written to or the database's package is missing
  */
 export async function openStore(

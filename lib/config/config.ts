@@ -31,11 +31,7 @@ export interface Config {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * Reads all that serving needs.
- *
- * @throws ServiceError for the first bad value
- */
+/** Reads all that serving needs; throws a ServiceError for the first bad value. */
 export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();

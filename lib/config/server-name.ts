@@ -11,12 +11,7 @@ const ANIMALS = toWords(`
   ibex jay koala lark lemur lion lynx marten mole moose newt otter owl panda pelican penguin puffin quail
   rabbit raven robin salmon seal sparrow squirrel stork swan tiger turtle walrus whale wolf wren yak zebra`);
 
-/**
- * Makes a friendly name, always the same one for the same host.
- *
- * @param hostname any text
- * @returns for example `brave-otter`
- */
+/** Makes a friendly name, as `brave-otter`, always the same one for the same host. */
 export function toFriendlyName(hostname: string): string {
   const hash = createHash('sha256').update(hostname).digest();
   return `${pick(ADJECTIVES, hash.readUInt16BE(0))}-${pick(ANIMALS, hash.readUInt16BE(2))}`;

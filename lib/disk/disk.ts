@@ -114,7 +114,6 @@ const LOCAL_TYPES = [
 ];
 
 /**
- * @param folder an existing folder
  * @returns whether only this host writes to its file system, so that what a stat or a read gives is
  *   never out of date; false where that is not known
  */

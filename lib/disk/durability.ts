@@ -49,7 +49,6 @@ export async function syncFolder(
  * made any of them a moment ago, and not have synced it yet. Those that this process can't sync are
  * left to their administrator.
  *
- * @param folder an absolute path
  * @throws the system's error where the disk failed
  */
 export async function syncFoldersAbove(folder: string, disk: Disk): Promise<void> {
@@ -66,7 +65,6 @@ export async function syncFoldersAbove(folder: string, disk: Disk): Promise<void
  * After a sync that failed, Linux takes what it covered for written, and the next sync reports
  * success. So the same bytes are written again in place, which makes the next sync write them.
  *
- * @param file its path; it may be missing
  * @param fromBytes where the other process began to write; `undefined` if it wrote nothing
  * @throws the system's error where that does not help either
  */

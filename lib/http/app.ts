@@ -62,11 +62,7 @@ export function createApp(parts: AppParts): Handler {
   };
 }
 
-/**
- * Checks what all routes have in common, and answers a request that does not pass.
- *
- * @returns whether it passes
- */
+/** Checks what all routes share; answers a request that does not pass, and returns false. */
 function check(
   { reply }: AppParts,
   target: Target | undefined,

@@ -58,12 +58,7 @@ export interface Asset {
 export class Assets {
   readonly #files = new Map<string, AssetFile>();
 
-  /**
-   * Reads a front end.
-   *
-   * @param folder an absolute path
-   * @throws Error with one line for the operator, if it is no front end or is past the limits
-   */
+  /** Reads a front end. Throws one line for the operator if it is none or is past the limits. */
   constructor(folder: string) {
     let sizeBytes = 0;
     for (const file of listFiles(folder)) {

@@ -103,7 +103,6 @@ export class Listener {
    *
    * @param port 0 takes a free one
    * @param host `undefined` for all interfaces
-   * @returns the port
    * @throws the system's error, as EADDRINUSE
    */
   listen(port: number, host: string | undefined): Promise<number> {

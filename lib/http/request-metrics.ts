@@ -6,11 +6,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PAT
 
 type Observe = (tookMs: number) => void;
 
-/**
- * Makes the counter of answers: by route, method and status, with the time each took.
- *
- * @param registry where they are shown
- */
+/** Makes the counter of answers: by route, method and status, with the time each took. */
 export function createObserver(registry: Registry) {
   const observers = new Map<string, Observe>();
   return (route: string, sentMethod: string, status: number, tookMs: number): void => {

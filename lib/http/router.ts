@@ -51,7 +51,6 @@ const MAX_RECENT_CHARACTERS = 256;
 /**
  * Finds the route of a request target (RFC 9112 §3.2: origin form, or absolute form from proxies).
  *
- * @param url the target as sent
  * @returns `undefined` if there is no such route
  */
 export function findTarget(url: string): Target | undefined {

@@ -58,13 +58,7 @@ export class Hub {
     this.#feeds.get(room)?.notify();
   }
 
-  /**
-   * Adds a subscriber and begins to send it lines.
-   *
-   * @param start its first line begins here
-   * @param format how it gets its lines
-   * @param sink where its frames go
-   */
+  /** Adds a subscriber and begins to send it lines. */
   subscribe(room: string, start: Cursor, format: Format, sink: Sink): Subscription {
     const feed = this.#feeds.get(room) ?? this.#addFeed(room);
     const subscriber = new Subscriber(start, format, sink, this.#isClosing);

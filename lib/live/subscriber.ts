@@ -6,13 +6,7 @@ export const MAX_MISSED_PINGS = 2;
 
 /** How lines travel. A frame is made once for all subscribers of one format. */
 export interface Format {
-  /**
-   * Frames lines.
-   *
-   * @param text complete lines
-   * @param offset where they begin in the room
-   * @param epoch the room's epoch
-   */
+  /** Frames complete lines that begin at this offset of the room. */
   frameLines(text: Buffer, offset: number, epoch: string): Buffer;
   /** Says that the room begins anew. A stream whose format can't say it ends instead. */
   readonly reset: Buffer | undefined;
@@ -41,7 +35,6 @@ export class Subscriber {
   #isOver = false;
   #missedPings = 0;
 
-  /** @param start its first line begins here */
   constructor(start: Cursor, format: Format, sink: Sink, joinedDuringDrain: boolean) {
     this.#cursor = start;
     this.format = format;
@@ -70,11 +63,7 @@ export class Subscriber {
     return offset > 0 && (this.#cursor.epoch !== epoch || offset > completeBytes);
   }
 
-  /**
-   * Sends the next lines.
-   *
-   * @param end the cursor after them
-   */
+  /** Sends the next lines, which end at this cursor. */
   send(frame: Buffer, end: Cursor): void {
     this.#cursor = end;
     this.#write(frame);

@@ -32,8 +32,6 @@ export class HeldLockFile {
   #isPublished = false;
 
   /**
-   * @param file the lock's path
-   * @param inode what the path leads to
    * @param lockId what its record begins with, see {@link formatLockRecord}
    * @param acquiredMs a moment before the lock was made, by the monotonic clock
    * @param onRelease told whether the path certainly leads to the inode no more

@@ -40,10 +40,7 @@ export class LockInodes {
   #hasLinks: boolean;
   #isClosed = false;
 
-  /**
-   * @param folder where the locks are
-   * @param owner a name that no other process has
-   */
+  /** The owner is a name that no other process has. */
   constructor(folder: string, owner: string, disk: Disk) {
     this.#folder = folder;
     this.#owner = owner;
@@ -54,7 +51,6 @@ export class LockInodes {
   /**
    * Makes a lock.
    *
-   * @param file the lock's path
    * @param record what it says from its first moment on
    * @returns the inode behind it, or `undefined` if the path exists already
    * @throws the system's error

@@ -33,11 +33,7 @@ export function formatCommittedOffset(committedBytes: number): string {
   return String(committedBytes).padStart(OFFSET_DIGITS, '0');
 }
 
-/**
- * @param lockId the owner and the number
- * @param file the lock's path
- * @returns the record of a lock whose owner has written nothing
- */
+/** @returns the record of a lock whose owner has written nothing */
 export function formatLockRecord(lockId: string, file: string): string {
   return `${lockId} ${NOTHING_WRITTEN}\n${path.basename(file)}\n`;
 }
@@ -45,7 +41,6 @@ export function formatLockRecord(lockId: string, file: string): string {
 /**
  * Reads a lock.
  *
- * @param file its path
  * @returns `undefined` if there is no such file
  * @throws the system's error
  */

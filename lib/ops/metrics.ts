@@ -32,7 +32,6 @@ export class Histogram {
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** @param bounds upper bounds, ascending */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
@@ -72,13 +71,7 @@ interface Family {
 export class Registry {
   readonly #families = new Map<string, Family>();
 
-  /**
-   * Returns a counter; makes it if it does not exist yet.
-   *
-   * @param name the metric's name, ending in `_total`
-   * @param help one line
-   * @param labels few values: each combination is kept for good
-   */
+  /** Returns a counter, a new one at first. Each combination of labels is kept for good. */
   counter(name: string, help: string, labels: Labels = {}): Counter {
     return this.#member(name, help, 'counter', labels, () => new Counter());
   }
@@ -88,11 +81,7 @@ export class Registry {
     return this.#member(name, help, 'histogram', labels, () => new Histogram(bounds));
   }
 
-  /**
-   * Registers a value that is measured when the page is asked for.
-   *
-   * @param type `gauge`, or `counter` for a value that only grows
-   */
+  /** Registers a value that is measured when the page is asked for; a counter only grows. */
   sample(name: string, help: string, type: 'gauge' | 'counter', sample: () => number): void {
     this.#families.set(name, { help, type, members: new Map(), sample });
   }

@@ -43,11 +43,7 @@ export function toEpoch(head: Buffer): string {
   return epoch === EMPTY_EPOCH ? '00000001' : epoch;
 }
 
-/**
- * Formats a cursor.
- *
- * @param offset in bytes
- */
+/** Formats a cursor. */
 export function formatCursor(epoch: string, offset: number): string {
   return `${epoch}-${offset}`;
 }

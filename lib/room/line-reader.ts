@@ -34,8 +34,6 @@ export interface Lines {
 /**
  * Reads a part of a text into one buffer.
  *
- * @param from the first byte
- * @param to the byte after the last
  * @returns exactly `to - from` bytes
  * @throws Error if the source gives fewer; no caller ever gets memory that nothing was read into
  */
@@ -47,11 +45,7 @@ export async function readBytes(source: TextSource, from: number, to: number): P
   throw toShortError(from + filledBytes, to);
 }
 
-/**
- * Returns a part of a room's text if it is in memory.
- *
- * @returns `undefined` if it would have to be read
- */
+/** Returns a part of a room's text if it is in memory, else `undefined`. */
 export function findPart(
   { sizeBytes, tail }: Pick<LineSource, 'sizeBytes' | 'tail'>,
   from: number,
@@ -64,7 +58,6 @@ export function findPart(
 /**
  * Reads the next complete lines.
  *
- * @param source the room
  * @param offset where the first line begins; below `source.completeBytes`
  * @returns at least one line, or `undefined` if no line begins at the offset. A line longer than
  *   {@link MAX_LINE_BYTES} is replaced by a note; `end` is still the end of the line itself.
@@ -84,11 +77,7 @@ export async function readLines(source: LineSource, offset: number): Promise<Lin
   }
 }
 
-/**
- * Tells whether a line begins at an offset, or the last complete line ends there.
- *
- * @throws what the source's `read` throws
- */
+/** Tells whether a line begins at an offset, or the last complete line ends there. */
 export async function isLineStart(source: LineSource, offset: number): Promise<boolean> {
   if (offset === 0) return true;
   if (offset > source.completeBytes) return false;

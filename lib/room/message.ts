@@ -44,13 +44,7 @@ export interface ParsedLine extends Entry {
   readonly time: string;
 }
 
-/**
- * Cleans and checks what a sender sent.
- *
- * @param username the field as sent, `undefined` if it is missing
- * @param message the field as sent, `undefined` if it is missing
- * @returns the entry to store, or the first fault, which names its field
- */
+/** Cleans and checks what a sender sent: gives the entry to store, or the first fault. */
 export function toEntry(username: string | undefined, message: string | undefined): EntryResult {
   const entry = { username: cleanUsername(username ?? ''), message: cleanMessage(message ?? '') };
   const fault =
@@ -67,12 +61,7 @@ export const TIME_BYTES = 22;
 export const MAX_LINE_BYTES =
   4 * (MAX_USERNAME_CHARACTERS + MAX_MESSAGE_CHARACTERS) + TIME_BYTES + 3;
 
-/**
- * Formats a line.
- *
- * @param time as {@link formatTime} returns it
- * @returns the line with its LF
- */
+/** Formats a line with its LF, at a time as {@link formatTime} gives it. */
 export function formatLine(time: string, entry: Entry): string {
   return `[${time}] ${formatEntry(entry)}\n`;
 }
@@ -82,12 +71,7 @@ export function formatEntry({ username, message }: Entry): string {
   return `${username}: ${message}`;
 }
 
-/**
- * Parses a line. What {@link formatLine} returns can be parsed in one way only.
- *
- * @param line with or without its LF
- * @returns `undefined` for a line that was never a message
- */
+/** Parses a line with or without its LF; `undefined` if it was never a message. */
 export function parseLine(line: string): ParsedLine | undefined {
   const match = LINE.exec(line.endsWith('\n') ? line.slice(0, -1) : line);
   if (match === null) return undefined;
@@ -104,12 +88,7 @@ const LINE = /^\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\] ([^\n]+?): ([^\n]+)$/;
 let lastSecond = Number.NaN;
 let lastText = '';
 
-/**
- * Formats a moment in the process's time zone.
- *
- * @param epochMs milliseconds since 1970 UTC
- * @returns `YYYY-MM-DD HH:MM:SS`
- */
+/** Formats a moment as `YYYY-MM-DD HH:MM:SS` in the process's time zone. */
 export function formatTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
   // Many messages are stored in one second, so the last text is kept.

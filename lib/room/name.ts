@@ -19,12 +19,7 @@ export const MAX_STEM_BYTES = 240;
 const PLAIN_STEM = /^[a-z0-9_-][a-z0-9_.-]*$/;
 const ESCAPED = Array.from({ length: 256 }, (_, byte) => toEscape(byte));
 
-/**
- * Finds what is wrong with a room name.
- *
- * @param room the decoded name
- * @returns one line for the sender, or `undefined` for a good name
- */
+/** Finds what is wrong with a decoded room name, as one line for its sender. */
 export function findRoomFault(room: string): string | undefined {
   if (room === '') return 'the room name is empty; it takes 1 to 100 characters';
   if (room === '.' || room === '..') return 'a room cannot be named "." or ".."';
@@ -34,12 +29,7 @@ export function findRoomFault(room: string): string | undefined {
   return undefined;
 }
 
-/**
- * Returns the stem of a room's file name. No two rooms share one, not even on a disk that ignores
- * case.
- *
- * @param room well-formed Unicode
- */
+/** Returns the stem of a room's file name: no two share one, also where the disk ignores case. */
 export function toFileStem(room: string): string {
   if (PLAIN_STEM.test(room)) return room;
   const bytes = Buffer.from(room, 'utf8');
@@ -50,23 +40,14 @@ export function toFileStem(room: string): string {
   return stem;
 }
 
-/**
- * Returns the room of a file.
- *
- * @param stem the file's name without its ending
- * @returns `undefined` if {@link toFileStem} makes this stem of no room
- */
+/** Returns the room whose file has this stem; `undefined` if {@link toFileStem} never gives it. */
 export function fromFileStem(stem: string): string | undefined {
   const room = decodeSegment(stem);
   if (room === undefined || findRoomFault(room) !== undefined) return undefined;
   return toFileStem(room) === stem ? room : undefined;
 }
 
-/**
- * Decodes a percent-encoded path segment (RFC 3986 §2.1).
- *
- * @returns `undefined` for a broken escape, or bytes that are not UTF-8
- */
+/** Decodes a path segment (RFC 3986 §2.1); `undefined` if it is broken or not UTF-8. */
 export function decodeSegment(segment: string): string | undefined {
   try {
     return decodeURIComponent(segment);

@@ -46,8 +46,6 @@ export interface Snapshot {
   /**
    * Reads a part of the text in bounded memory. A chunk is valid until the next one is asked for.
    *
-   * @param from the first byte
-   * @param to the byte after the last
    * @throws ServiceError `unavailable` if the text was cut or replaced meanwhile
    */
   read(from: number, to: number): AsyncIterable<Buffer>;
@@ -77,8 +75,6 @@ export interface Store {
    * is committed, or another process or an editor, within a second. It may report too often, and
    * rooms that nobody asked for.
    *
-   * @param rooms returns the rooms that have subscribers now
-   * @param onChange takes a room's name
    * @returns a function that stops the watch
    */
   watch(rooms: () => Iterable<string>, onChange: (room: string) => void): () => void;

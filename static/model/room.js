@@ -43,7 +43,7 @@ export function checkRoomName(name) {
 	if (/^\.\.?$/.test(name)) return 'A room can’t be called that.';
 	if (/\p{Cc}/u.test(name)) return 'No control characters, please.';
 	const letters = splitLetters(name);
-	let count = letters.length;
+	let count = Math.min(letters.length, CHARACTER_LIMIT);
 	while (!fitsLimits(letters.slice(0, count).join(''))) count -= 1;
 	const excess = letters.length - count;
 	return excess ? `That is too long by ${excess} ${excess === 1 ? 'letter' : 'letters'}.` : '';

@@ -29,12 +29,7 @@ const TAGS = new RegExp(`^(?:[ \\t]*(?:${TAG.source}[ \\t]*)?(?:,|$))*$`);
 const RANGES = /^bytes=(?![ \t])(.*)$/is;
 const ONE_RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
 
-/**
- * Evaluates If-Match, then If-None-Match, for GET and HEAD (RFC 9110 §13.2.2).
- *
- * @param fields the request's fields
- * @param etag the current strong entity tag with its quotes
- */
+/** Evaluates If-Match, then If-None-Match, for GET and HEAD (RFC 9110 §13.2.2). */
 export function evaluate(fields: Preconditions, etag: string): Verdict {
   const ifMatch = fields['if-match'];
   if (ifMatch !== undefined && !matchesTag(ifMatch, etag, 'strong')) return 'failed';
@@ -47,7 +42,6 @@ export function evaluate(fields: Preconditions, etag: string): Verdict {
  * Whether a field's list of entity tags contains this one. A malformed list matches nothing.
  *
  * @param field `*` or a list
- * @param etag a strong entity tag
  * @param comparison strong: weak tags in the list never match (RFC 9110 §8.8.3.2)
  */
 export function matchesTag(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
@@ -61,8 +55,6 @@ export function matchesTag(field: string, etag: string, comparison: 'strong' | '
 /**
  * Reads a Range field against a representation.
  *
- * @param field the field's value
- * @param sizeBytes the representation's length
  * @returns the range; `unsatisfiable` (416); or `undefined` if the field is to be ignored: another
  *   unit, malformed, several ranges (RFC 9110 §14.2 lets a server ignore those), or a suffix of an
  *   empty text, which is answered with all of it

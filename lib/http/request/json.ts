@@ -7,7 +7,6 @@ const RIGHT = 'send {"username":"omri","message":"hi"}';
 /**
  * Parses an object.
  *
- * @param body the bytes as sent
  * @returns the fields of a message alone; of a repeated name the last
  * @throws ServiceError `bad-request` if it is not an object in UTF-8 whose fields are strings
  */

@@ -8,8 +8,6 @@ const CRLF = '\r\n';
 /**
  * Parses a form.
  *
- * @param body the bytes as sent
- * @param boundary the boundary parameter of the content type
  * @returns names and values; a field of a message may be a file, other files are left out
  * @throws ServiceError `bad-request` if the body is malformed or its text is not UTF-8, `media-type` if
  *   a part says so

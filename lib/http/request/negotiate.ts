@@ -15,12 +15,7 @@ const PARAMETER = new RegExp(
 );
 const TYPE = new RegExp(`^[ \\t]*(${TOKEN}/${TOKEN})[ \\t]*`);
 
-/**
- * Reads a media type.
- *
- * @param field as sent
- * @returns `undefined` if it is malformed
- */
+/** Reads a media type; returns `undefined` if it is malformed. */
 export function parseMediaType(field: string): MediaType | undefined {
   const match = TYPE.exec(field);
   if (match === null) return undefined;
@@ -78,7 +73,6 @@ function prefers(accept: string | undefined, type: string): boolean {
 /**
  * Picks a content coding (RFC 9110 §12.5.3).
  *
- * @param field the Accept-Encoding field
  * @param codings the codings that there are, the best first
  * @returns the coding of the greatest weight, or `undefined` for none
  */

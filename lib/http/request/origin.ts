@@ -5,11 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 const HOST =
   /^(?:\[(?:[\da-f:.]+|v[\da-f]+\.[\w.~!$&'()*+,;=:-]+)\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})+)(?::\d*)?$/i;
 
-/**
- * Finds what is wrong with the Host of a request.
- *
- * @returns one line for the client, or `undefined`
- */
+/** Finds what is wrong with the Host of a request, as one line for the client. */
 export function findHostFault(request: IncomingMessage): string | undefined {
   const count = countHosts(request.rawHeaders);
   if (count > 1) return 'there are several Host fields; send one';

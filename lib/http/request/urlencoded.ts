@@ -11,8 +11,6 @@ const QUESTION = 0x3f;
 /**
  * Parses a form as `URLSearchParams` parses the same text, so one leading `?` is left out.
  *
- * @param body the bytes as sent
- * @returns names and values
  * @throws ServiceError `bad-request` if one of them is not UTF-8
  */
 export function parseUrlencoded(body: Buffer): Fields {

@@ -64,7 +64,6 @@ export class Reply {
   readonly #isDraining: () => boolean;
 
   /**
-   * @param server the value of `Chat-Server`
    * @param isDraining whether connections are to be closed after their answer
    */
   constructor(server: string, isDraining: () => boolean) {

@@ -31,17 +31,15 @@ export class Appender {
   readonly #writers: Pool;
   readonly #metrics: StoreMetrics;
 
-  /** @param writers connections that write */
   constructor(writers: Pool, metrics: StoreMetrics) {
     this.#writers = writers;
     this.#metrics = metrics;
   }
 
   /**
-   * Stores a batch of messages, but for its repeats.
+   * Stores a batch of messages, but for its repeats. Rejects as {@link runTransaction} does.
    *
    * @returns the outcome of each message, once they are durable
-   * @throws see {@link runTransaction}
    */
   async appendMessages(room: string, posts: readonly Post[]): Promise<Outcome[]> {
     let plan: Plan | undefined;
@@ -58,11 +56,7 @@ export class Appender {
     return plan!.toOutcomes(receipts);
   }
 
-  /**
-   * Adds bytes to a room as they are; see {@link Store.extend}.
-   *
-   * @throws see {@link runTransaction}
-   */
+  /** Adds bytes to a room as they are; see {@link Store.extend} and {@link runTransaction}. */
   async appendBytes(room: string, offset: number, bytes: Buffer): Promise<boolean> {
     const after = await this.#append(room, async (row) => {
       if (row.size_bytes !== offset) return undefined;

@@ -28,10 +28,8 @@ class InDoubtError extends Error {
 /**
  * Runs a transaction on one room and commits it.
  *
- * @param writers connections that write
  * @param work runs the statements, perhaps several times; returns the room's row as it is after the
  *   commit, or `undefined` to roll back
- * @param commitSeconds observes the time of the commit
  * @returns what the work returned, once it is durable
  * @throws ServiceError `unavailable` with a text of its own if nobody can tell whether the change
  *   is stored; after any other error it is not

@@ -41,11 +41,7 @@ export interface Connection extends Session {
   destroy(): void;
 }
 
-/**
- * Opens a connection.
- *
- * @param onLost called when the connection breaks, also while nobody uses it
- */
+/** Opens a connection; `onLost` is called when it breaks, also while nobody uses it. */
 export type Connect = (onLost: () => void) => Promise<Connection>;
 
 /** What connections are for: transactions that write, or single statements that read. */

@@ -15,7 +15,6 @@ export class Health {
   #prepared: Promise<void> | undefined;
 
   /**
-   * @param readers connections that read
    * @param onFailure called at each failure of the database
    */
   constructor(readers: Pool, log: Log, onFailure: () => void) {
@@ -25,11 +24,7 @@ export class Health {
     this.#onFailure = onFailure;
   }
 
-  /**
-   * Runs work on the database, once the tables are made.
-   *
-   * @throws ServiceError `unavailable` if the database failed
-   */
+  /** Runs work once the tables are made; a failure of the database is `unavailable`. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     try {
       this.#prepared ??= this.#prepare();

@@ -21,7 +21,6 @@ export class RoomRows {
   #names = new Set<string>();
   #batch: Promise<Map<string, RoomRow>> | undefined;
 
-  /** @param readers connections that read */
   constructor(readers: Pool) {
     this.#readers = readers;
   }

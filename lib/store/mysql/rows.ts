@@ -36,7 +36,6 @@ export function toRawRow(endOffset: number, raw: Buffer): LineRow {
  * Splits bytes into rows.
  *
  * @param bytes may begin and end in the middle of a line
- * @param offset where they begin in the room
  * @param isLineStart whether a line begins there
  */
 export function toRows(bytes: Buffer, offset: number, isLineStart: boolean): LineRow[] {

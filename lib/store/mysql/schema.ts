@@ -102,11 +102,7 @@ function toStatements(collation: string): string[] {
   ];
 }
 
-/**
- * Finds settings of the server that promise less than the store does.
- *
- * @returns one log line for each
- */
+/** Finds settings of the server that promise less than the store does: a log line for each. */
 export async function findWeakSettings(session: Session): Promise<string[]> {
   const [row] = await session.run<Record<'flush' | 'binlog' | 'sync', number>>(
     `SELECT @@innodb_flush_log_at_trx_commit AS flush, @@log_bin AS binlog, @@sync_binlog AS sync`,

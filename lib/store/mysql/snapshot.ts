@@ -42,7 +42,6 @@ export class Snapshots {
   /** The texts that are being read, by entity tag. */
   readonly #reading = new Map<string, Promise<Buffer>>();
 
-  /** @param readers connections that read */
   constructor(readers: Pool) {
     this.#readers = readers;
     this.#rows = new RoomRows(readers);

@@ -1,10 +1,11 @@
-// The page's rules of names and messages (static/model/line.js) are the server's.
+// The page's rules of names, messages and rooms (static/model) are the server's.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { toEntry } from '../../../lib/room/message.ts';
+import { findRoomFault } from '../../../lib/room/name.ts';
 import { projectFolder } from '../../support/paths.ts';
 import { listCharacters, show, vectors } from './vectors.ts';
 
@@ -17,8 +18,11 @@ interface PageRules {
   isBlank(text: string): boolean;
 }
 
-const { href } = pathToFileURL(join(projectFolder, 'static/model/line.js'));
-const page: PageRules = await import(href);
+const toUrl = (file: string) => pathToFileURL(join(projectFolder, 'static/model', file)).href;
+const page: PageRules = await import(toUrl('line.js'));
+// It reads its own room from the address.
+Object.assign(globalThis, { location: { pathname: '/room' } });
+const { checkRoomName } = await import(toUrl('room.js'));
 
 /** What the page stores for a name and for a message; `undefined` for one that it refuses. */
 function cleanOnPage(name: string, message: string): (string | undefined)[] {
@@ -73,5 +77,17 @@ suite('the page takes, cleans and refuses what the server does:', () => {
   test('each single character', () => {
     for (const character of listCharacters()) compare(character, character);
     for (let code = 0xd800; code < 0xe000; code += 1) compare(String.fromCharCode(code), 'm');
+  });
+
+  for (const { room } of [...vectors.rooms, ...vectors.badRooms]) {
+    // The page takes an empty one for `general`.
+    if (room === '') continue;
+    test(`the room ${show(room)}`, () => {
+      assert.equal(checkRoomName(room) === '', findRoomFault(room) === undefined);
+    });
+  }
+
+  test('a room name of a megabyte, without standing still', () => {
+    assert.match(checkRoomName('\u5b57'.repeat(1 << 20)), /too long by 1048550 letters/);
   });
 });
