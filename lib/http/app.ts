@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
-import { acceptsEvents } from './request/negotiate.ts';
+import { prefers } from './request/negotiate.ts';
 import { findHostFault } from './request/origin.ts';
 import { RequestBatch } from './request-batch.ts';
 import { createObserver } from './request-metrics.ts';
@@ -109,7 +109,7 @@ function findFault(request: IncomingMessage): [status: number, line: string] | u
 function answerRoom(...request: Parameters<Route>): void | Promise<void> {
   const [, { query }, { req }] = request;
   if (req.method === 'POST') return postMessage(...request);
-  if (acceptsEvents(req.headers.accept)) return streamRoom(...request);
+  if (prefers(req.headers.accept, 'text/event-stream')) return streamRoom(...request);
   if (query !== '' && new URLSearchParams(query).has('follow')) return followRoom(...request);
   return getRoom(...request);
 }

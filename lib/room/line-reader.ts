@@ -7,27 +7,25 @@ export const PIECE_BYTES = 64 << 10;
 /** The longest line that is read whole, in bytes. Only lines made by hand come near it. */
 export const MAX_LINE_BYTES = 8 << 20;
 
-/** A text whose parts can be read. */
-export interface TextSource {
-  /** Reads the bytes from `from` up to `to`. A chunk is valid until the next one is asked for. */
+/** A text of lines, some of whose last bytes may be in memory. */
+export interface LineSource {
+  readonly sizeBytes: number;
+  /** The offset after the last complete line; at most `sizeBytes`. */
+  readonly completeBytes: number;
+  /** The last bytes of the text that are in memory: all of them if it is small. */
+  readonly tail: Buffer;
+  /**
+   * Reads the bytes from `from` up to `to` in bounded memory. A chunk is valid until the next one is
+   * asked for.
+   *
+   * @throws ServiceError `unavailable` if the text was cut or replaced meanwhile
+   */
   read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
-/** What reading lines needs of a snapshot; `store.ts` describes the whole. */
-export interface LineSource extends TextSource {
-  /** The offset after the last complete line. */
-  readonly completeBytes: number;
-  /** The size of the text. */
-  readonly sizeBytes: number;
-  /** The last bytes of the text that are in memory. */
-  readonly tail: Buffer;
-}
-
-/** Some complete lines of a room. */
+/** Complete lines, each with its LF, and the offset after the last of them. */
 export interface Lines {
-  /** The lines, each with its LF. */
   readonly text: Buffer;
-  /** The offset after the last line. */
   readonly end: number;
 }
 
@@ -37,7 +35,11 @@ export interface Lines {
  * @returns exactly `to - from` bytes
  * @throws Error if the source gives fewer; no caller ever gets memory that nothing was read into
  */
-export async function readBytes(source: TextSource, from: number, to: number): Promise<Buffer> {
+export async function readBytes(
+  source: Pick<LineSource, 'read'>,
+  from: number,
+  to: number,
+): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(to - from);
   let filledBytes = 0;
   for await (const chunk of source.read(from, to)) filledBytes += chunk.copy(bytes, filledBytes);

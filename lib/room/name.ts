@@ -17,7 +17,6 @@ export const MAX_ROOM_CHARACTERS = 100;
 export const MAX_STEM_BYTES = 240;
 
 const PLAIN_STEM = /^[a-z0-9_-][a-z0-9_.-]*$/;
-const ESCAPED = Array.from({ length: 256 }, (_, byte) => toEscape(byte));
 
 /** Finds what is wrong with a decoded room name, as one line for its sender. */
 export function findRoomFault(room: string): string | undefined {
@@ -32,12 +31,9 @@ export function findRoomFault(room: string): string | undefined {
 /** Returns the stem of a room's file name: no two share one, also where the disk ignores case. */
 export function toFileStem(room: string): string {
   if (PLAIN_STEM.test(room)) return room;
-  const bytes = Buffer.from(room, 'utf8');
-  let stem = '';
-  for (const [index, byte] of bytes.entries()) {
-    stem += index === 0 && byte === 0x2e ? '%2E' : ESCAPED[byte];
-  }
-  return stem;
+  // Each byte as one character.
+  const bytes = Buffer.from(room, 'utf8').toString('latin1');
+  return bytes.replace(/^\.|[^a-z0-9_.-]/g, toEscape);
 }
 
 /** Returns the room whose file has this stem; `undefined` if {@link toFileStem} never gives it. */
@@ -71,8 +67,6 @@ function toLengthFault(characters: readonly string[]): string {
   );
 }
 
-function toEscape(byte: number): string {
-  const character = String.fromCharCode(byte);
-  if (/[a-z0-9_.-]/.test(character)) return character;
-  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+function toEscape(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }

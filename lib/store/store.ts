@@ -14,6 +14,7 @@
  *    any process, one is stored. The others get its receipt, or are refused.
  */
 import type { SentCursor } from '../room/cursor.ts';
+import type { LineSource } from '../room/line-reader.ts';
 import type { Entry } from '../room/message.ts';
 
 /** The answer to a message that is stored. */
@@ -29,26 +30,14 @@ export interface Receipt {
 /** How far behind `since` a message may begin that is found or stored, in bytes. */
 export const SEARCH_BYTES = 1 << 20;
 
-/** A room as it stood at one moment. */
-export interface Snapshot {
+/** A room as it stood at one moment; its `sizeBytes` is how much a reader is shown. */
+export interface Snapshot extends LineSource {
   /** A strong entity tag with its quotes, the same in every process (RFC 9110 §8.8.3). */
   readonly etag: string;
-  /** How many bytes a reader is shown. */
-  readonly sizeBytes: number;
-  /** The offset after the last complete line; at most `sizeBytes`. */
-  readonly completeBytes: number;
   /** The room's epoch, 8 hex digits. */
   readonly epoch: string;
   /** False while somebody writes to the room: more lines may follow in a moment. */
   readonly isSettled: boolean;
-  /** The last bytes of the text that are in memory: all of them if the room is small. */
-  readonly tail: Buffer;
-  /**
-   * Reads a part of the text in bounded memory. A chunk is valid until the next one is asked for.
-   *
-   * @throws ServiceError `unavailable` if the text was cut or replaced meanwhile
-   */
-  read(from: number, to: number): AsyncIterable<Buffer>;
 }
 
 /** Keeps rooms. */

@@ -7,18 +7,10 @@
  *     If-Range    = entity-tag / HTTP-date             ; §13.1.5, strong comparison
  *     Range       = "bytes=" 1#( first "-" [ last ] / "-" suffix-length )   ; §14.2
  */
-
-/** The outcome of a request's preconditions. */
-export type Verdict = 'proceed' | 'not-modified' | 'failed';
-
-/** The fields with preconditions, as Node gives them. */
-export interface Preconditions {
-  readonly 'if-match'?: string | undefined;
-  readonly 'if-none-match'?: string | undefined;
-}
+import type { IncomingHttpHeaders } from 'node:http';
 
 /** A part of a representation: from its first byte to the one after its last. */
-export interface ByteRange {
+interface ByteRange {
   readonly from: number;
   readonly to: number;
 }
@@ -30,10 +22,13 @@ const RANGES = /^bytes=(?![ \t])(.*)$/is;
 const ONE_RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
 
 /** Evaluates If-Match, then If-None-Match, for GET and HEAD (RFC 9110 §13.2.2). */
-export function evaluate(fields: Preconditions, etag: string): Verdict {
-  const ifMatch = fields['if-match'];
+export function evaluate(
+  headers: IncomingHttpHeaders,
+  etag: string,
+): 'proceed' | 'not-modified' | 'failed' {
+  const ifMatch = headers['if-match'];
   if (ifMatch !== undefined && !matchesTag(ifMatch, etag, 'strong')) return 'failed';
-  const ifNoneMatch = fields['if-none-match'];
+  const ifNoneMatch = headers['if-none-match'];
   if (ifNoneMatch !== undefined && matchesTag(ifNoneMatch, etag, 'weak')) return 'not-modified';
   return 'proceed';
 }
@@ -73,7 +68,7 @@ export function parseRange(
   if (suffix !== undefined) return toSuffix(Number(suffix), sizeBytes);
   const from = Number(first);
   const to = last === '' ? Number.POSITIVE_INFINITY : Number(last) + 1;
-  if (isBefore(last, first)) return undefined;
+  if (to - 1 < from) return undefined;
   return from < sizeBytes ? { from, to: Math.min(to, sizeBytes) } : 'unsatisfiable';
 }
 
@@ -94,9 +89,4 @@ function toSuffix(length: number, sizeBytes: number): ByteRange | 'unsatisfiable
   if (length === 0) return 'unsatisfiable';
   if (sizeBytes === 0) return undefined;
   return { from: Math.max(0, sizeBytes - length), to: sizeBytes };
-}
-
-/** Compares digits, not doubles: both may be longer than a double is exact. */
-function isBefore(last: string | undefined, first: string | undefined): boolean {
-  return last !== undefined && last !== '' && BigInt(last) < BigInt(first ?? 0);
 }

@@ -15,7 +15,7 @@ import { parseUrlencoded } from './urlencoded.ts';
 export const MAX_BODY_BYTES = 65_536;
 
 /** How long a body may take after its request's header. */
-export const BODY_TIMEOUT_MS = 10_000;
+const BODY_TIMEOUT_MS = 10_000;
 
 const URLENCODED = 'application/x-www-form-urlencoded';
 
@@ -49,15 +49,11 @@ export async function readForm(response: ServerResponse): Promise<MessageForm> {
   if (request.headers.expect !== undefined && request.httpVersion === '1.1') {
     response.writeContinue();
   }
-  return toForm(parse(findBody(request) ?? (await readBody(request))));
-}
-
-function toForm(fields: Fields): MessageForm {
-  return {
-    username: findField(fields, 'username'),
-    // The handed-out clients send `msg`.
-    message: findField(fields, 'message') ?? findField(fields, 'msg'),
-  };
+  const sent = parse(findBody(request) ?? (await readBody(request)));
+  // Of a repeated field the first counts.
+  const fields = new Map(sent.reverse());
+  // The handed-out clients send `msg`.
+  return { username: fields.get('username'), message: fields.get('message') ?? fields.get('msg') };
 }
 
 function pickParser({ headers }: IncomingMessage): (body: Buffer) => Fields {
@@ -117,10 +113,6 @@ function readBody(request: IncomingMessage): Promise<Buffer> {
     // Its client may have gone away since it arrived.
     if (request.closed) onClose();
   });
-}
-
-function findField(fields: Fields, name: string): string | undefined {
-  return fields.find(([key]) => key === name)?.[1];
 }
 
 function toTooLarge(): ServiceError {

@@ -52,18 +52,8 @@ export function parseWeights(field: string): Map<string, number> {
   return weights;
 }
 
-/** Whether a plain HTML form was submitted: Accept names `text/html`, no lower than `text/plain`. */
-export function prefersHtml(accept: string | undefined): boolean {
-  return prefers(accept, 'text/html');
-}
-
-/** Whether a stream of events is asked for: Accept names it, no lower than `text/plain`. */
-export function acceptsEvents(accept: string | undefined): boolean {
-  return prefers(accept, 'text/event-stream');
-}
-
-/** Whether a type is named, not only meant by a `*`, and weighs no less than `text/plain`. */
-function prefers(accept: string | undefined, type: string): boolean {
+/** Whether Accept names a type, not only by a `*`, and ranks it no lower than `text/plain`. */
+export function prefers(accept: string | undefined, type: string): boolean {
   if (accept === undefined || !accept.toLowerCase().includes(type)) return false;
   const weights = parseWeights(accept);
   const weight = weights.get(type) ?? 0;

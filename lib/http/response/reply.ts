@@ -43,9 +43,6 @@ const ADVISED_IDLE = 5;
 /** The media type of a room's text, of a stored line and of a refusal. */
 export const TEXT = 'text/plain; charset=utf-8';
 
-/** Seconds after which a client may try again. */
-const RETRY_AFTER = '1';
-
 /** How much of a refused body is read and dropped, so that its sender gets to read the answer. */
 const DROP_BYTES = 1 << 20;
 const DROP_MS = 1000;
@@ -102,7 +99,7 @@ export class Reply {
   /** Answers an expected failure by the table. */
   error(response: ServerResponse, error: ServiceError): void {
     const status = STATUS[error.code];
-    const fields = status === 503 ? ['Retry-After', RETRY_AFTER] : [];
+    const fields = status === 503 ? ['Retry-After', '1'] : [];
     this.text(response, status, error.message, fields);
   }
 

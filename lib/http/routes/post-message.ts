@@ -3,7 +3,7 @@ import { ServiceError } from '../../errors.ts';
 import { parseCursor, type SentCursor } from '../../room/cursor.ts';
 import { toEntry } from '../../room/message.ts';
 import { readForm } from '../request/form.ts';
-import { prefersHtml } from '../request/negotiate.ts';
+import { prefers } from '../request/negotiate.ts';
 import { findOriginFault } from '../request/origin.ts';
 import { TEXT } from '../response/reply.ts';
 import type { Route } from '../route.ts';
@@ -20,7 +20,8 @@ export const postMessage: Route = async ({ store, reply }, { argument: room, que
   if (fault !== undefined) throw new ServiceError('bad-request', fault);
   const { line, cursor, isRepeat } = await store.append(room, entry, since);
   const fields = ['Chat-Cursor', cursor, 'Content-Type', TEXT];
-  if (!prefersHtml(request.headers.accept)) {
+  // A browser that submits a plain form wants a page.
+  if (!prefers(request.headers.accept, 'text/html')) {
     return reply.send(response, isRepeat ? 200 : 201, fields, line);
   }
   reply.send(response, 303, [...fields, 'Location', toPagePath(room)], line);

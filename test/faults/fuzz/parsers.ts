@@ -6,12 +6,7 @@ import { ServiceError } from '../../../lib/errors.ts';
 import { evaluate, parseRange } from '../../../lib/http/request/conditional.ts';
 import { parseJson } from '../../../lib/http/request/json.ts';
 import { parseMultipart } from '../../../lib/http/request/multipart.ts';
-import {
-  acceptsEvents,
-  parseMediaType,
-  pickCoding,
-  prefersHtml,
-} from '../../../lib/http/request/negotiate.ts';
+import { parseMediaType, pickCoding, prefers } from '../../../lib/http/request/negotiate.ts';
 import { parseUrlencoded } from '../../../lib/http/request/urlencoded.ts';
 import { toEventFormat } from '../../../lib/http/response/frames.ts';
 import { findTarget, toPagePath } from '../../../lib/http/router.ts';
@@ -156,8 +151,7 @@ export const properties: Record<string, Property> = {
     const text = makeText(random, 20);
     parseMediaType(text);
     parseMediaType(`a/b; ${text}`);
-    prefersHtml(`text/html, ${text}`);
-    acceptsEvents(`${text}, text/event-stream`);
+    prefers(`text/html, ${text}`, 'text/html');
     assert.ok([undefined, 'br', 'gzip'].includes(pickCoding(text, ['br', 'gzip'])));
     const tag = '"abc"';
     const verdict = evaluate({ 'if-match': text, 'if-none-match': makeText(random) }, tag);

@@ -141,7 +141,7 @@ suite('a range of 100 bytes', () => {
     ...['', 'bytes', 'bytes=', 'bytes= 0-1', 'bytes =0-1', ' bytes=0-1', 'bytes:0-1'],
     ...['lines=0-1', 'xbytes=0-1', 'bytes=-', 'bytes=--1', 'bytes=1', 'bytes=a-', 'bytes=-a'],
     ...['bytes=0 -1', 'bytes=0- 1', 'bytes=+0-1', 'bytes=0x0-1', 'bytes=1e1-', 'bytes=0.0-1'],
-    ...['bytes=5-4', `bytes=${huge}1-${huge}0`, 'bytes=500-200', 'bytes=0-0,1-1', 'bytes=0-0,x'],
+    ...['bytes=5-4', 'bytes=500-200', 'bytes=0-0,1-1', 'bytes=0-0,x'],
     ...['bytes=0-0;q=1', 'bytes=,', 'bytes=\u00a00-0', 'bytes=0-0\u00a0', 'bytes=\u0660-'],
     ...['bytes=\u00b2-', 'bytes=0-0\n'],
   ];

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import {
-  acceptsEvents,
   parseMediaType,
   parseWeights,
   pickCoding,
-  prefersHtml,
+  prefers,
 } from '../../../../lib/http/request/negotiate.ts';
 
 suite('a media type', () => {
@@ -99,7 +98,7 @@ suite('a plain form is submitted', () => {
   ];
   for (const [accept, isPage] of fields) {
     test(`${isPage ? 'by' : 'not by'} Accept ${accept}`, () =>
-      assert.equal(prefersHtml(accept), isPage));
+      assert.equal(prefers(accept, 'text/html'), isPage));
   }
 });
 
@@ -120,7 +119,7 @@ suite('events are asked for', () => {
   ];
   for (const [accept, isAsked] of fields) {
     test(`${isAsked ? 'by' : 'not by'} Accept ${accept}`, () =>
-      assert.equal(acceptsEvents(accept), isAsked));
+      assert.equal(prefers(accept, 'text/event-stream'), isAsked));
   }
 });
 
