@@ -59,6 +59,8 @@ export interface Disk {
   ): Promise<{ bytesRead: number }>;
   open(path: string, flags: string | number): Promise<Handle>;
   unlink(path: string): Promise<void>;
+  /** An id of the host's current boot, the same in all its containers; `undefined` if it has none. */
+  bootId(): string | undefined;
 }
 
 /** The system's disk. */
@@ -81,7 +83,17 @@ export const realDisk: Disk = {
   read: promisify(fs.read),
   open: fs.promises.open,
   unlink: fs.promises.unlink,
+  bootId: readBootId,
 };
+
+/** Linux makes a new one at each boot (random(4)). */
+function readBootId(): string | undefined {
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Makes a folder and those above it, whatever other processes make of them at the same time. Node's

@@ -1,6 +1,6 @@
 /** Helpers built from Disk calls. */
 import { toErrno } from '../errors.ts';
-import type { Disk } from './disk.ts';
+import { type Disk, realDisk } from './disk.ts';
 
 /**
  * Writes all of some bytes with one call.
@@ -29,5 +29,42 @@ export function tryClose(fd: number, disk: Disk): void {
     disk.closeSync(fd);
   } catch {
     // Nothing can be done about it.
+  }
+}
+
+/**
+ * Reads a part of an open file at once.
+ *
+ * @returns the bytes; fewer than asked for at the file's end
+ * @throws the system's error
+ */
+export function readAt(
+  fd: number,
+  from: number,
+  lengthBytes: number,
+  disk: Disk = realDisk,
+): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(lengthBytes);
+  let filled = 0;
+  while (filled < lengthBytes) {
+    const count = disk.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/**
+ * Opens a file to read it.
+ *
+ * @returns `undefined` if there is no such file
+ * @throws the system's error
+ */
+export function tryOpenToRead(file: string, disk: Disk): number | undefined {
+  try {
+    return disk.openSync(file, 'r');
+  } catch (error) {
+    if (toErrno(error) === 'ENOENT') return undefined;
+    throw error;
   }
 }

@@ -84,6 +84,7 @@ export const faces: Readonly<Record<string, string>> = {
   'http/request': 'form.ts',
   'http/response': 'reply.ts',
   'http/routes': 'get-room.ts',
+  journal: 'journal.ts',
   live: 'hub.ts',
   lock: 'lock.ts',
   migrate: 'migrate.ts',
@@ -135,8 +136,9 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'config/': ['config/', 'ops/', 'errors.ts'],
   'disk/': ['disk/', 'errors.ts'],
   'lock/': ['lock/', 'disk/', 'errors.ts'],
+  'journal/': ['journal/', 'disk/', 'errors.ts'],
   'store/folder/': [
-    ...['store/folder/', 'store/', 'lock/', 'disk/', 'room/', 'ops/', 'errors.ts'],
+    ...['store/folder/', 'store/', 'journal/', 'lock/', 'disk/', 'room/', 'ops/', 'errors.ts'],
     ...['bounded-map.ts'],
   ],
   'store/mysql/': [

@@ -4,7 +4,7 @@
  * 1. Stat the file, and see how it ends.
  * 2. Publish its size as the committed offset, so that readers stop there.
  * 3. Write everything with one call, in append mode.
- * 4. Sync the file; of a new room also its name.
+ * 4. Make that durable (room-sync.ts).
  * 5. Find the bytes in the room's file. An editor may have replaced the file, somebody may have
  *    appended by hand, and an owner that lost its lock while it was frozen may have written too.
  *
@@ -21,6 +21,7 @@ import { type Outcome, type Post, planBatch } from '../repeats.ts';
 import type { Receipt } from '../store.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
 import { endsWithLf, findBatch, isSameState, readEpoch, readRoom } from './room-file.ts';
+import type { RoomSync } from './room-sync.ts';
 
 /** How often a batch is written again because the file was replaced during the append. */
 const MAX_REWRITES = 3;
@@ -33,12 +34,8 @@ export interface AppendOptions {
   readonly disk: Disk;
   /** The open files of the room's folder. */
   readonly files: OpenFiles;
-  /** Whether to wait until the bytes are on disk. */
-  readonly isDurable: boolean;
-  /** Makes the names of new rooms durable. */
-  readonly syncRoomNames: () => Promise<void>;
-  /** Told how long each sync took. */
-  readonly onSync: (syncMs: number) => void;
+  /** Makes what was written durable. */
+  readonly sync: Pick<RoomSync, 'sync' | 'syncTruncation'>;
   /** Told why a failed write could not be truncated. */
   readonly onLeftover: (error: unknown) => void;
 }
@@ -141,7 +138,7 @@ async function writeAndCheck(
   try {
     if (writtenBytes < bytes.length) throw toNoSpaceError();
     const written = disk.fstatSync(fd);
-    if (options.isDurable) await syncFile(fd, state.size === 0, options);
+    await options.sync.sync({ file, fd, before: state, after: written, bytes });
     // The bytes are on disk now, and perhaps out of reach of a truncation: don't give up at once.
     const found = await retry(() => findBatch(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
@@ -152,27 +149,21 @@ async function writeAndCheck(
     const isKeepable = isUntouched && bytes.at(-1) === LF;
     return { start: found.start, epoch, state: isKeepable ? written : undefined };
   } catch (error) {
-    await truncate(fd, state.size, writtenBytes, lock, options);
+    await truncate(room, file, writtenBytes, lock, options);
     throw error;
   }
 }
 
-async function syncFile(fd: number, isNew: boolean, options: AppendOptions): Promise<void> {
-  const begunMs = performance.now();
-  await options.disk.fdatasync(fd);
-  if (isNew) await options.syncRoomNames();
-  options.onSync(performance.now() - begunMs);
-}
-
 /** Takes back a failed write, unless somebody else may have written behind it. */
 async function truncate(
-  fd: number,
-  committedBytes: number,
+  { fd, state }: OpenFile,
+  file: string,
   writtenBytes: number,
   lock: HeldLock,
-  { disk, isDurable, onLeftover }: AppendOptions,
+  { disk, sync, onLeftover }: AppendOptions,
 ): Promise<void> {
   if (writtenBytes === 0) return;
+  const committedBytes = state.size;
   try {
     const isTruncated = await retry(() => {
       if (!lock.isHeld() || disk.fstatSync(fd).size !== committedBytes + writtenBytes) return false;
@@ -181,7 +172,7 @@ async function truncate(
     });
     if (!isTruncated) onLeftover(new Error('somebody else wrote behind it'));
     // It should outlive a power loss too, but by now the file is right for every reader.
-    else if (isDurable) await disk.fdatasync(fd).catch(() => undefined);
+    else await sync.syncTruncation({ file, fd, before: state });
   } catch (error) {
     onLeftover(error);
   }

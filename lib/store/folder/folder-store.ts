@@ -9,6 +9,7 @@ import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
 import { makeWritesDurable } from '../../disk/durability.ts';
 import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
+import type { JournalLimits } from '../../journal/segment.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { LockFolder } from '../../lock/lock.ts';
 import type { Log } from '../../ops/log.ts';
@@ -23,9 +24,11 @@ import { isStored, type Outcome, type Post } from '../repeats.ts';
 import type { Receipt, Snapshot, Store } from '../store.ts';
 import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { type AppendOptions, appendBytes, appendMessages } from './append.ts';
+import { JournalRecovery, type Recovered } from './journal-recovery.ts';
 import { OpenFiles } from './open-files.ts';
 import { Recovery } from './recovery.ts';
 import { fromRoomFile, toRoomFile } from './room-file.ts';
+import { RoomSync, type SyncEvents } from './room-sync.ts';
 import { RoomsFolder } from './rooms-folder.ts';
 import { Snapshots } from './snapshot.ts';
 import { watchFolder } from './watch.ts';
@@ -40,6 +43,8 @@ export interface FolderStoreOptions {
   readonly registry: Registry;
   /** The file system; the real one unless a test replaces it. */
   readonly disk?: Disk;
+  /** Other limits of the journal than the usual ones, so that a test sees what they bring about. */
+  readonly journalLimits?: Partial<JournalLimits> & { readonly quietMs?: number };
 }
 
 /** Rooms as files in a folder. */
@@ -50,8 +55,11 @@ export class FolderStore implements Store {
   readonly #metrics: StoreMetrics;
   readonly #folder: RoomsFolder;
   readonly #locks: LockFolder;
+  readonly #journals: JournalRecovery;
   readonly #recovery: Recovery;
   readonly #snapshots: Snapshots;
+  readonly #isDurable: boolean;
+  readonly #sync: RoomSync;
   readonly #append: AppendOptions;
   readonly #queue = new GroupCommit((room, posts) => this.#commit(room, posts));
   readonly #readiness = new Readiness(() => this.#probe());
@@ -68,10 +76,12 @@ export class FolderStore implements Store {
    *
    * @throws the system's error if the folder can't be made
    */
-  constructor({ folder, durable, log, registry, disk = realDisk }: FolderStoreOptions) {
+  constructor(options: FolderStoreOptions) {
+    const { folder, durable, log, registry, disk = realDisk, journalLimits: limits } = options;
     this.description = folder;
     this.#disk = disk;
     this.#log = log;
+    this.#isDurable = durable;
     this.#metrics = createStoreMetrics(registry);
     this.#reads = new Outage(log, 'reading the folder');
     this.#writes = new Outage(log, 'writing to the folder');
@@ -79,12 +89,11 @@ export class FolderStore implements Store {
       log.warn("the folder can't be synced: a power loss may take new rooms", { error });
     });
     this.#folder.make();
+    this.#sync = new RoomSync(this.#folder, durable, this.#syncEvents, disk, limits);
     this.#append = {
       disk,
       files: new OpenFiles(folder, disk),
-      isDurable: durable,
-      syncRoomNames: () => this.#folder.syncRoomNames(),
-      onSync: (syncMs) => this.#metrics.syncs.observe(syncMs / 1000),
+      sync: this.#sync,
       onLeftover: (error) => log.error('a failed write could not be truncated', { error }),
     };
     const events = {
@@ -93,11 +102,34 @@ export class FolderStore implements Store {
         this.#onBreak(name, committedBytes),
     };
     this.#locks = new LockFolder(this.#folder.locks, events, disk);
-    this.#recovery = new Recovery(this.#locks, (error) => {
+    const { origin } = this.#sync;
+    const quietMs = limits?.quietMs;
+    const parts = { folder: this.#folder, locks: this.#locks, origin, log, disk, quietMs };
+    this.#journals = new JournalRecovery(parts);
+    if (!durable && this.#journals.isNeeded()) {
+      const reason = 'the host lost power, and .journal has lines that the rooms lack';
+      throw new Error(`${reason}; run: node dist/server.js recover ${folder}`);
+    }
+    this.#recovery = new Recovery(this.#locks, this.#journals, (error) => {
       log.warn('leftover locks are judged room by room', { error });
     });
     const onSuspect = (room: string): void => void this.#breakIfStale(room);
     this.#snapshots = new Snapshots(folder, this.#locks, onSuspect, disk);
+  }
+
+  /**
+   * Resolves when the folder is recovered.
+   *
+   * @returns what was put right
+   * @throws ServiceError `unavailable` if the journals can't be replayed
+   */
+  async recover(): Promise<Recovered> {
+    try {
+      await this.#recovery.wait();
+      return this.#journals.recovered;
+    } catch (error) {
+      throw this.#refuse(error, this.#writes);
+    }
   }
 
   append(room: string, entry: Entry, since?: SentCursor): Promise<Receipt> {
@@ -127,7 +159,7 @@ export class FolderStore implements Store {
   }
 
   async check(): Promise<void> {
-    await this.#recovery.done;
+    await this.recover();
     await this.#readiness.check();
   }
 
@@ -149,6 +181,7 @@ export class FolderStore implements Store {
 
   async close(): Promise<void> {
     await this.#queue.idle();
+    await this.#sync.close();
     this.#append.files.close();
     this.#locks.close();
   }
@@ -164,11 +197,11 @@ export class FolderStore implements Store {
   /** Does a piece of work on a room's file under its lock, and reports the room afterwards. */
   async #write<T>(room: string, work: (file: string, lock: HeldLock) => Promise<T>): Promise<T> {
     try {
-      await this.#recovery.done;
+      await this.#recovery.wait();
       const lock = await this.#acquire(toFileStem(room));
       this.#writing.add(room);
       try {
-        if (this.#append.isDurable) await this.#folder.syncOwnName();
+        if (this.#isDurable) await this.#folder.syncOwnName();
         const result = await work(toRoomFile(this.#folder.path, room), lock);
         this.#writes.noteSuccess();
         return result;
@@ -204,6 +237,15 @@ export class FolderStore implements Store {
     }
   }
 
+  get #syncEvents(): SyncEvents {
+    return {
+      onSync: (syncMs) => this.#metrics.syncs.observe(syncMs / 1000),
+      onJournalFailure: (error) => {
+        this.#log.warn('the journal failed; rooms are synced one by one for a while', { error });
+      },
+    };
+  }
+
   /** Acquires a room's lock; makes the locks' folder anew if somebody removed it. */
   async #acquire(name: string): Promise<HeldLock> {
     try {
@@ -219,7 +261,7 @@ export class FolderStore implements Store {
   async #onBreak(name: string, committedBytes: number | undefined): Promise<void> {
     this.#metrics.broken.add();
     this.#log.warn('breaking a stale lock', { file: name });
-    if (!this.#append.isDurable) return;
+    if (!this.#isDurable) return;
     const room = fromFileStem(name);
     if (room === undefined) return;
     await this.#folder.syncOwnName();

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Disk, realDisk, type Stat } from '../../disk/disk.ts';
-import { tryClose } from '../../disk/files.ts';
+import { readAt, tryClose } from '../../disk/files.ts';
 import { ServiceError, toErrno, toServiceError } from '../../errors.ts';
 import { EMPTY_EPOCH, EPOCH_BYTES, toEpoch } from '../../room/cursor.ts';
 import { fromFileStem, toFileStem } from '../../room/name.ts';
@@ -31,7 +31,12 @@ const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** @returns the path of a room's file */
 export function toRoomFile(folder: string, room: string): string {
-  return `${folder}${path.sep}${toFileStem(room)}${ROOM_SUFFIX}`;
+  return fromStem(folder, toFileStem(room));
+}
+
+/** @returns the path of the file of a room whose file stem is known */
+export function fromStem(folder: string, stem: string): string {
+  return `${folder}${path.sep}${stem}${ROOM_SUFFIX}`;
 }
 
 /**
@@ -136,23 +141,6 @@ export function findLastLineEnd(fd: number, endBytes: number, disk: Disk = realD
     to = from;
   }
   return 0;
-}
-
-/** @returns a part of a file; fewer bytes than asked for if the file ends before */
-export function readAt(
-  fd: number,
-  from: number,
-  lengthBytes: number,
-  disk: Disk = realDisk,
-): Buffer {
-  const buffer = Buffer.allocUnsafeSlow(lengthBytes);
-  let filled = 0;
-  while (filled < lengthBytes) {
-    const count = disk.readSync(fd, buffer, filled, lengthBytes - filled, from + filled);
-    if (count === 0) return buffer.subarray(0, filled);
-    filled += count;
-  }
-  return buffer;
 }
 
 /**

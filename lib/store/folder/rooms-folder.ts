@@ -8,6 +8,12 @@ import { toErrno } from '../../errors.ts';
 /** The folder inside the rooms' folder that has the locks. */
 export const LOCKS_FOLDER = '.locks';
 
+/** The folder inside the rooms' folder that has the journals. */
+const JOURNALS_FOLDER = '.journal';
+
+/** The folder inside the rooms' folder that has lines that no longer fit their room after a power loss. */
+const RECOVERED_FOLDER = '.recovered';
+
 /** A block of the disk, in bytes: what a probe writes. */
 const PROBE_BYTES = 4096;
 
@@ -16,11 +22,17 @@ export class RoomsFolder {
   readonly path: string;
   /** The path of the locks' folder. */
   readonly locks: string;
+  /** The path of the journals' folder. */
+  readonly journals: string;
+  /** The path of the folder of lines that no longer fit their room. */
+  readonly recovered: string;
   readonly #disk: Disk;
   readonly #onUnsyncable: (error: unknown) => void;
   /** Whether names above the folder are durable, once somebody asked. */
   #ownNameSynced: Promise<void> | undefined;
   #isUnsyncableTold = false;
+  #lastSync: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | undefined;
 
   /**
    * @param folder an absolute path
@@ -29,6 +41,8 @@ export class RoomsFolder {
   constructor(folder: string, disk: Disk, onUnsyncable: (error: unknown) => void) {
     this.path = folder;
     this.locks = path.join(folder, LOCKS_FOLDER);
+    this.journals = path.join(folder, JOURNALS_FOLDER);
+    this.recovered = path.join(folder, RECOVERED_FOLDER);
     this.#disk = disk;
     this.#onUnsyncable = onUnsyncable;
   }
@@ -59,8 +73,18 @@ export class RoomsFolder {
     }
   }
 
-  /** Makes the names of new rooms durable. */
+  /** Makes the names of new rooms durable. All who ask before a sync begins share it. */
   syncRoomNames(): Promise<void> {
+    this.#nextSync ??= this.#lastSync.then(() => {
+      this.#nextSync = undefined;
+      const sync = this.#syncNames();
+      this.#lastSync = sync.catch(() => undefined);
+      return sync;
+    });
+    return this.#nextSync;
+  }
+
+  #syncNames(): Promise<void> {
     return syncFolder(this.path, this.#disk, (error) => {
       if (!this.#isUnsyncableTold) this.#onUnsyncable(error);
       this.#isUnsyncableTold = true;

@@ -9,7 +9,7 @@
  */
 import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, realDisk } from '../../disk/disk.ts';
-import { tryClose } from '../../disk/files.ts';
+import { readAt, tryClose } from '../../disk/files.ts';
 import type { LockFolder } from '../../lock/lock.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../room/cursor.ts';
 import { toFileStem } from '../../room/name.ts';
@@ -20,7 +20,6 @@ import {
   findLastLineEnd,
   isSameState,
   openToRead,
-  readAt,
   readChunks,
   readEpoch,
   toRoomFile,

@@ -33,6 +33,8 @@ export interface Inode {
   ctimeMs: number;
   birthtimeMs: number;
   openCount: number;
+  /** How many of its syncs failed. */
+  failedSyncs: number;
 }
 
 /** Kernel clocks tick: two changes within one tick have the same time. */
@@ -145,6 +147,7 @@ export class ModelDisk {
       }
     }
     inode.isUnsure = true;
+    inode.failedSyncs += 1;
   }
 
   /** The disk as a power loss at this moment may leave it. */
@@ -193,11 +196,13 @@ export class ModelDisk {
       ctimeMs: atMs,
       birthtimeMs: atMs,
       openCount: 0,
+      failedSyncs: 0,
     };
   }
 
   #freeIfUnused(inode: Inode): void {
-    if (inode.openCount === 0 && countLinks(this.root, inode) === 0) this.#freeInos.push(inode.ino);
+    if (inode === this.root || inode.openCount > 0 || countLinks(this.root, inode) > 0) return;
+    this.#freeInos.push(inode.ino);
   }
 
   #stamp(inode: Inode): void {

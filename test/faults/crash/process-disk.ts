@@ -7,6 +7,8 @@ interface Open {
   readonly inode: Inode;
   readonly path: string;
   readonly isAppend: boolean;
+  /** The failed syncs of the file that this handle was told of. */
+  seenFailures: number;
 }
 
 /** Linux's numbers for file systems (statfs(2)). */
@@ -55,6 +57,10 @@ export class ProcessDisk implements Disk {
   statfsSync(path: string): { type: number } {
     const type = this.#process.world.hasLinks ? EXT4 : NFS;
     return this.#call('statfsSync', path, () => ({ type }));
+  }
+
+  bootId(): string {
+    return this.#process.world.boot;
   }
 
   existsSync(path: string): boolean {
@@ -136,8 +142,7 @@ export class ProcessDisk implements Disk {
   }
 
   async fdatasync(fd: number): Promise<void> {
-    const { inode, path } = this.#get(fd);
-    await this.#syncLater('fdatasync', inode, path);
+    await this.#syncLater('fdatasync', this.#get(fd));
   }
 
   async read(fd: number, into: Buffer, offset: number, length: number, position: number) {
@@ -164,7 +169,8 @@ export class ProcessDisk implements Disk {
   }
 
   #toHandle(fd: number): Handle {
-    const { inode, path } = this.#get(fd);
+    const open = this.#get(fd);
+    const { inode, path } = open;
     const later = <T>(name: Call['name'], run: () => T): Promise<T> =>
       this.#later(CALL_MS, () => this.#call(name, path, run));
     return {
@@ -173,8 +179,8 @@ export class ProcessDisk implements Disk {
           this.#model.write(inode, bytes, inode.data.length);
           return { bytesWritten: bytes.length };
         }),
-      sync: () => this.#syncLater('handle.sync', inode, path),
-      datasync: () => this.#syncLater('handle.sync', inode, path),
+      sync: () => this.#syncLater('handle.sync', open),
+      datasync: () => this.#syncLater('handle.sync', open),
       close: () =>
         this.#later(CALL_MS, () => this.#doAlways('handle.close', path, () => this.#doClose(fd))),
     };
@@ -208,15 +214,22 @@ export class ProcessDisk implements Disk {
     return run();
   }
 
-  async #syncLater(name: Call['name'], inode: Inode, path: string): Promise<void> {
+  async #syncLater(name: Call['name'], open: Open): Promise<void> {
+    const { inode, path } = open;
     const length = this.#model.countChanges(inode);
     if (this.#process.isDead) throw new Killed();
     try {
       await this.#later(SYNC_MS, () => this.#call(name, path, () => this.#doSync(inode, length)));
     } catch (error) {
       this.#failSync(inode, length, error);
+      open.seenFailures = inode.failedSyncs;
       throw error;
     }
+    // Linux tells of a failure through each handle that was open at the time, once (errseq_t).
+    if (inode.failedSyncs === open.seenFailures) return;
+    open.seenFailures = inode.failedSyncs;
+    this.#process.failedSyncAtMs = this.#process.world.nowMs;
+    throw toError('EIO');
   }
 
   #doSync(inode: Inode, changeCount: number): void {
@@ -243,7 +256,8 @@ export class ProcessDisk implements Disk {
     }
     inode.openCount += 1;
     this.#lastFd += 1;
-    this.#open.set(this.#lastFd, { inode, path, isAppend: flags === 'a+' });
+    const seenFailures = inode.failedSyncs;
+    this.#open.set(this.#lastFd, { inode, path, isAppend: flags === 'a+', seenFailures });
     return this.#lastFd;
   }
 

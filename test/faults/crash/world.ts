@@ -72,10 +72,14 @@ export class Process {
   }
 }
 
+let lastBoot = 0;
+
 export class World {
   readonly disk: ModelDisk;
   readonly random: Random;
   readonly processes: Process[] = [];
+  /** The id of this boot: a world begins with one. */
+  readonly boot = `boot-${++lastBoot}`;
   due: Due[] = [];
   nowMs = 0;
   /** Asked before every call. */

@@ -98,7 +98,7 @@ export class Target {
     const beside = readdirSync(dirname(store)).filter((name) => name !== 'rooms');
     if (beside.length > 0) this.faults.push(`files beside the folder: ${beside}`);
     for (const entry of readdirSync(store, { withFileTypes: true })) {
-      if (entry.name === '.locks') continue;
+      if (entry.name === '.locks' || entry.name === '.journal') continue;
       const isRoom =
         /\.txt$/.test(entry.name) && fromFileStem(entry.name.slice(0, -4)) !== undefined;
       if (!entry.isFile() || !isRoom) this.faults.push(`a file of no room: ${entry.name}`);

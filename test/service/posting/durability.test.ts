@@ -1,6 +1,6 @@
 // Acknowledged means on disk (contract §1), seen in the system calls; and what a failing disk does.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -8,6 +8,7 @@ import { type Answer, ask, get, post, read } from '../../support/http.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { pause, type Server, startServer, waitUntil } from '../../support/server.ts';
+import { attachTracer, listJournals } from '../../support/strace.ts';
 
 const writes = 'write,writev,pwrite64,pwritev,pwritev2';
 const syncs = 'fsync,fdatasync';
@@ -50,35 +51,49 @@ async function traceTwoPosts(durability: string): Promise<{ calls: string[]; ser
 const isWrite = (call: string) => /^p?writev?(64|2)?\(/.test(call);
 const isSync = (call: string) => /^f(data)?sync\(/.test(call);
 
+const isJournal = (call: string) => /\/\.journal\/[0-9a-f]{16}-\d\.journal>/.test(call);
+
 suite('a message that is acknowledged', { skip: need('linux', 'strace') }, () => {
-  test('was written, synced and, in a new room, its folder synced, before the answer', async () => {
+  test('was written and synced before the answer: a new room with its name, another in the journal', async () => {
     const { calls, server } = await traceTwoPosts('disk');
-    const file = `<${join(server.store, 'r.txt')}>`;
-    const folder = `<${server.store}>`;
-    let from = 0;
-    for (const isNew of [true, false]) {
-      const rest = calls.slice(from);
-      const written = rest.findIndex((call) => isWrite(call) && call.includes(file));
-      const synced = rest.findIndex((call) => isSync(call) && call.includes(file));
-      const answered = rest.findIndex((call) => isWrite(call) && call.includes('HTTP/1.1 201'));
-      assert.ok(written >= 0 && written < synced, `written ${written}, synced ${synced}`);
-      assert.ok(synced < answered, `synced ${synced}, answered ${answered}`);
-      if (isNew) {
-        const kept = rest.findIndex((call) => isSync(call) && call.includes(folder));
-        assert.ok(kept >= 0 && kept < answered, `folder ${kept}, answered ${answered}`);
+    const isRoom = (call: string) => call.includes(`<${join(server.store, 'r.txt')}>`);
+    const isFolder = (call: string) => call.includes(`<${server.store}>`);
+    const isAnswer = (call: string) => isWrite(call) && call.includes('HTTP/1.1 201');
+    /** Finds calls in this order, and gives what comes after them. */
+    const follow = (from: string[], ...steps: [string, (call: string) => boolean][]): string[] => {
+      let rest = from;
+      for (const [what, isIt] of steps) {
+        const at = rest.findIndex(isIt);
+        const next = rest.findIndex(isAnswer);
+        assert.ok(at >= 0 && at <= next, `${what}: call ${at}, and the answer is call ${next}`);
+        rest = rest.slice(at + 1);
       }
-      from += answered + 1;
-    }
+      return rest;
+    };
+    const second = follow(
+      calls,
+      ['the room is written', (call) => isWrite(call) && isRoom(call)],
+      ['the room is synced', (call) => isSync(call) && isRoom(call)],
+      ['its name is synced', (call) => isSync(call) && isFolder(call)],
+      ['the answer', isAnswer],
+    );
+    follow(
+      second,
+      ['the room is written', (call) => isWrite(call) && isRoom(call)],
+      ['the journal is written', (call) => isWrite(call) && isJournal(call)],
+      ['the journal is synced', (call) => isSync(call) && isJournal(call)],
+      ['the answer', isAnswer],
+    );
+    const answered = second.findIndex(isAnswer);
+    assert.ok(!second.slice(0, answered).some((call) => isSync(call) && isRoom(call)));
   });
 
   test('with CHAT_DURABILITY=memory is written, not synced', async () => {
     const { calls, server } = await traceTwoPosts('memory');
     const file = `<${join(server.store, 'r.txt')}>`;
     assert.equal(calls.filter((call) => isWrite(call) && call.includes(file)).length, 2);
-    assert.deepEqual(
-      calls.filter((call) => isSync(call) && call.includes(file)),
-      [],
-    );
+    assert.deepEqual(calls.filter(isSync), []);
+    assert.ok(!existsSync(join(server.store, '.journal')));
   });
 });
 
@@ -106,11 +121,18 @@ suite('a poll while nothing is said', { skip: need('linux', 'strace') }, () => {
   });
 });
 
+/** Starts a server, and has it write to a room and to its journal. */
+async function startWithJournal(): Promise<{ server: Server; path: string; text: string }> {
+  const server = await startServer();
+  const texts: string[] = [];
+  for (let n = 0; n < 2; n += 1) texts.push((await post(server, 'r', message)).text);
+  return { server, path: join(server.store, 'r.txt'), text: texts.join('') };
+}
+
 suite('a disk that fails', { skip: need('linux', 'strace') }, () => {
   const faults: Record<string, string> = {
-    'to sync': `${syncs}:error=EIO:when=1`,
-    'to sync a room that it has open': `${syncs}:error=EIO:when=2`,
-    'to sync, three times': `${syncs}:error=EIO:when=1..3`,
+    'to sync a room that is new to it': `${syncs}:error=EIO:when=1`,
+    'to sync it three times': `${syncs}:error=EIO:when=1..3`,
     'to write for want of room': `${writes}:error=ENOSPC:when=1`,
     'to write': `${writes}:error=EIO:when=1..2`,
   };
@@ -145,12 +167,57 @@ suite('a disk that fails', { skip: need('linux', 'strace') }, () => {
     });
   }
 
+  test('to sync the journal and the room: 503, no part of the message stays, and it goes on', async () => {
+    const { server, path, text: before } = await startWithJournal();
+    let text = before;
+    const files = [path, ...listJournals(server.store)];
+    const tracer = await attachTracer(server, files, `${syncs}:error=EIO:when=1..2`);
+    let [refusals, successes] = [0, 0];
+    for (let n = 0; successes < 2 || refusals < 1; n += 1) {
+      assert.ok(n < 30, 'it goes on');
+      const answer = await post(server, 'r', { username: 'a', message: `try ${n}` });
+      if (answer.status === 201) {
+        text += answer.text;
+        successes += 1;
+      } else {
+        refusals += 1;
+        assert.equal(answer.status, 503, answer.text);
+        assert.match(answer.headers['retry-after'] ?? '', /^[1-9]\d*$/);
+      }
+      assert.equal(readFileSync(path, 'utf8'), text);
+      assert.equal((await read(server, 'r')).text, text);
+    }
+    await tracer.kill();
+    await server.stop();
+  });
+
+  test('to sync the journal only: every message is stored, by the sync of its room', async () => {
+    const { server, path, text: before } = await startWithJournal();
+    const journals = listJournals(server.store);
+    const tracer = await attachTracer(server, journals, `${syncs}:error=EIO`);
+    let text = before;
+    for (let n = 0; n < 5; n += 1) {
+      const answer = await post(server, 'r', { username: 'a', message: `try ${n}` });
+      assert.equal(answer.status, 201);
+      text += answer.text;
+    }
+    assert.equal(readFileSync(path, 'utf8'), text);
+    assert.ok(tracer.countFaults() > 0, 'the journal failed');
+    assert.deepEqual(
+      listJournals(server.store).filter((name) => journals.includes(name)),
+      [],
+      'a journal that failed is gone',
+    );
+    await tracer.kill();
+    await server.stop();
+    assert.match(server.stdout.join('\n'), /the journal failed/);
+  });
+
   test('to sync what many said at once: who is refused is not in the room, and the rest is', async () => {
-    const store = makeTempFolder('rooms');
-    const path = join(store, 'r.txt');
-    const inject = `inject=${syncs}:error=EIO:when=5+7`;
-    const wrapper = ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-P', path, '-e', inject];
-    const server = await startServer({ store, wrapper });
+    const { server, path, text: before } = await startWithJournal();
+    let text = before;
+    const files = [path, ...listJournals(server.store)];
+    const tracer = await attachTracer(server, files, `${syncs}:error=EIO:when=1+3`);
     const toOffset = ({ headers }: Answer): number =>
       Number(String(headers['chat-cursor']).split('-')[1]);
     // Connections that stay open: what is said on them comes at once.
@@ -158,7 +225,6 @@ suite('a disk that fails', { skip: need('linux', 'strace') }, () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const say = (body: string) =>
       ask(server, { method: 'POST', path: '/chat/r', headers, body, agent });
-    let text = '';
     let [refusals, successes] = [0, 0];
     for (let round = 0; refusals === 0 || successes < 2; round += 1) {
       assert.ok(round < 100, 'it goes on');
@@ -178,6 +244,7 @@ suite('a disk that fails', { skip: need('linux', 'strace') }, () => {
       if (refused.length === 0) successes += 1;
     }
     agent.destroy();
+    await tracer.kill();
     await server.stop();
   });
 });

@@ -1,6 +1,6 @@
 // Processes that die, come back or stand still with a room's lock in their hands (contract §9).
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { findViolations, type Sent } from '../../support/checker.ts';
@@ -9,6 +9,7 @@ import { type Answer, get, post, read } from '../../support/http.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { pause, type Server, startServer } from '../../support/server.ts';
+import { attachTracer, listJournals, readTracer } from '../../support/strace.ts';
 
 // The contract's 3 s, and a little for a machine with other things to do.
 const heldUpMs = 3_000 + 1_500;
@@ -22,8 +23,7 @@ function traceWith(inject: string, path: string): string[] {
 
 /** Kills a traced process: it is gone for good only when its tracer has let go of it, too. */
 async function killTraced(server: Server): Promise<void> {
-  const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
-  const tracer = Number(/^TracerPid:\s+(\d+)$/m.exec(status)![1]);
+  const tracer = readTracer(`/proc/${server.pid}/status`);
   assert.ok(tracer > 0, 'it is traced');
   server.signal('SIGKILL');
   process.kill(tracer, 'SIGKILL');
@@ -76,7 +76,7 @@ async function assertHistory(server: Server, room: string, sent: Sent[], allowSt
 const moments: Record<string, string> = {
   'before it writes': 'write,pwrite64,writev,pwritev:delay_enter=120s',
   'after it has written': 'write,pwrite64,writev,pwritev:delay_exit=120s',
-  'while it syncs': 'fdatasync,fsync:delay_enter=120s',
+  'while it syncs the room': 'fdatasync,fsync:delay_enter=120s',
 };
 
 // Each test has a store of its own, and waits more than it computes.
@@ -121,7 +121,7 @@ suite('a process with the same pid and host name as an owner that died', {
     const store = makeTempFolder('rooms');
     const other = await startServer({ store });
     const first = await goOn(other, 'r', 3);
-    const slow = traceWith(moments['while it syncs']!, join(store, 'r.txt'));
+    const slow = traceWith(moments['while it syncs the room']!, join(store, 'r.txt'));
     const plain = slow.filter((word) => word !== '-D');
     const victim = await startServer({ store, wrapper: inOwnTree(plain) });
     const { one, answer } = attempt(victim, 'r', 'victim', 'from the victim');
@@ -168,6 +168,52 @@ suite('a process stopped with SIGSTOP for 5 s and continued', strace, () => {
       await Promise.all([other.stop(), stopped.stop()]);
     });
   }
+});
+
+suite('a process that is caught while it syncs its journal', strace, () => {
+  /** Starts a process that has a journal, and sends it a message whose sync takes so long. */
+  async function catchInSync(store: string, delay: string) {
+    const caught = await startServer({ store });
+    const sent = await goOn(caught, 'r', 2);
+    const inject = `fdatasync:delay_enter=${delay}`;
+    const tracer = await attachTracer(caught, listJournals(store), inject);
+    const { one, answer } = attempt(caught, 'r', 'caught', 'from the caught one');
+    await pause(500);
+    assert.equal(one.answeredAtMs, undefined, 'it is caught in its append');
+    return { caught, tracer, answer, sent: [...sent, one] };
+  }
+
+  test('and killed holds nobody up for more than 3 s', async () => {
+    const store = makeTempFolder('rooms');
+    const { caught, tracer, answer, sent } = await catchInSync(store, '120s');
+    const other = await startServer({ store });
+    caught.signal('SIGKILL');
+    await tracer.kill();
+    assert.deepEqual(await caught.kill(), { code: null, signal: 'SIGKILL' });
+    await answer;
+    sent.push(...(await goOn(other, 'r')));
+    await assertHistory(other, 'r', sent, true);
+    await other.stop();
+  });
+
+  test('and stopped for 5 s: others go on within 3 s, nothing is lost, doubled or merged', async () => {
+    const store = makeTempFolder('rooms');
+    const { caught, tracer, answer, sent } = await catchInSync(store, '1s');
+    const other = await startServer({ store });
+    caught.signal('SIGSTOP');
+    const stoppedAtMs = performance.now();
+    sent.push(...(await goOn(other, 'r', 20)));
+    await pause(5_000 - (performance.now() - stoppedAtMs));
+    sent.push(...(await goOn(other, 'r', 3)));
+    caught.signal('SIGCONT');
+    const given = await answer;
+    assert.ok([201, 503].includes(given?.status ?? 0), `${given?.status} ${given?.text}`);
+    await assertHistory(other, 'r', sent);
+    sent.push(...(await goOn(caught, 'r')));
+    await assertHistory(caught, 'r', sent);
+    await tracer.kill();
+    await Promise.all([other.stop(), caught.stop()]);
+  });
 });
 
 suite('while a writer holds the lock', strace, () => {

@@ -95,9 +95,15 @@ async function work<T>(
   const options: AppendOptions = {
     disk,
     files,
-    isDurable,
-    syncRoomNames: () => syncFolder(folder, disk, () => undefined),
-    onSync: () => hooks.onSync?.(),
+    sync: {
+      sync: async ({ fd, before }) => {
+        if (!isDurable) return;
+        await disk.fdatasync(fd);
+        if (before.size === 0) await syncFolder(folder, disk, () => undefined);
+        hooks.onSync?.();
+      },
+      syncTruncation: ({ fd }) => disk.fdatasync(fd).catch(() => undefined),
+    },
     onLeftover: (error) => done.leftovers.push(error),
   };
   try {

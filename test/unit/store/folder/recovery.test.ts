@@ -20,6 +20,8 @@ interface Conditions {
   readonly disk?: Partial<Disk>;
   /** Locks that can't be broken. */
   readonly stuck?: string[];
+  /** Replays the journals. */
+  readonly replay?: () => Promise<void>;
 }
 
 /** Starts a recovery in a folder of locks whose owners show no sign of life. */
@@ -38,7 +40,8 @@ function start(t: TestContext, names: string[], conditions: Conditions = {}): St
   const locks = new LockFolder(folder, events, { ...realDisk, ...conditions.disk });
   t.after(() => locks.close());
   const failures: unknown[] = [];
-  const recovery = new Recovery(locks, (error) => failures.push(error));
+  const journals = { replay: conditions.replay ?? (async () => undefined) };
+  const recovery = new Recovery(locks, journals, (error) => failures.push(error));
   return { recovery, failures, broken, path };
 }
 
@@ -52,7 +55,7 @@ suite('a start', { concurrency: true }, () => {
   test('has nothing to wait for where there are no locks', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { recovery, failures } = start(t, []);
-    await recovery.done;
+    await recovery.wait();
     await recovery.judge('any');
     assert.deepEqual(failures, []);
   });
@@ -67,7 +70,7 @@ suite('a start', { concurrency: true }, () => {
   test('leaves the locks of those who are writing', async (t) => {
     const { recovery, broken, path } = start(t, ['busy']);
     fs.writeFileSync(path('busy'), 'fedcba9876543210 2 7\n');
-    await recovery.done;
+    await recovery.wait();
     assert.deepEqual(broken, []);
     assert.ok(fs.existsSync(path('busy')));
     await recovery.judge('busy');
@@ -99,5 +102,31 @@ suite('a start that can’t judge all locks together', { concurrency: true }, ()
     assert.deepEqual(broken, ['good']);
     assert.match(String(failures[0]), /bad can't be broken/);
     await assert.rejects(recovery.judge('bad'), /bad can't be broken/);
+  });
+});
+
+suite('a start after a power loss', () => {
+  test('replays the journals once, before a room can be read', async (t) => {
+    let replays = 0;
+    const replay = async (): Promise<void> => {
+      await new Promise(setImmediate);
+      replays += 1;
+    };
+    const { recovery } = start(t, [], { replay });
+    await Promise.all([recovery.judge('a'), recovery.wait()]);
+    await recovery.judge('b');
+    assert.equal(replays, 1);
+  });
+
+  test('refuses everything while they can’t be replayed, and tries again when asked again', async (t) => {
+    let isBroken = true;
+    const replay = async (): Promise<void> => {
+      if (isBroken) throw new Error('no disk');
+    };
+    const { recovery } = start(t, [], { replay });
+    await assert.rejects(recovery.judge('a'), /no disk/);
+    await assert.rejects(recovery.wait(), /no disk/);
+    isBroken = false;
+    await recovery.judge('a');
   });
 });

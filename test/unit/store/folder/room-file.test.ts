@@ -4,13 +4,13 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { readAt } from '../../../../lib/disk/files.ts';
 import { ServiceError } from '../../../../lib/errors.ts';
 import { EMPTY_EPOCH, toEpoch } from '../../../../lib/room/cursor.ts';
 import {
   endsWithLf,
   findLastLineEnd,
   openToRead,
-  readAt,
   readChunks,
   readEpoch,
 } from '../../../../lib/store/folder/room-file.ts';
