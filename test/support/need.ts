@@ -27,6 +27,10 @@ const needs = {
     isThere: isGitCheckout,
     howToInstall: 'git clone, with git installed: apt-get install -y git',
   },
+  loop: {
+    isThere: canLoop,
+    howToInstall: 'sudo npm test, on Linux, where loop devices work; apt-get install -y e2fsprogs',
+  },
   mariadb: {
     isThere: () => findEngineRoot('mariadb') !== undefined,
     howToInstall: 'sudo bash scripts/mysql/servers.sh mariadb, on Debian; then sudo npm test',
@@ -111,6 +115,14 @@ function isGitCheckout(): boolean {
 function canTrace(): boolean {
   // It may be installed and yet forbidden, as in a container without ptrace.
   return spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0;
+}
+
+/** Whether an image can be mounted: root, mkfs and loop devices. */
+function canLoop(): boolean {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;
+  const script =
+    'f=$(mktemp) && truncate -s 8M "$f" && mkfs.ext4 -q -F "$f" && mount -o loop "$f" /mnt && umount /mnt; code=$?; rm -f "$f"; exit $code';
+  return spawnSync('unshare', ['-m', 'sh', '-c', script]).status === 0;
 }
 
 function canMount(): boolean {
