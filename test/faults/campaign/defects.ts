@@ -44,7 +44,7 @@ export const defects: Record<string, Defect> = {
   },
   'a batch acknowledged before it is written': {
     file: 'store/group-commit',
-    from: 'const receipts = await this.#commit(room, entries);',
-    to: "const receipts = entries.map((entry) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, entries).catch(() => 0);",
+    from: 'const outcomes = await this.#commit(room, batch);',
+    to: "const outcomes = batch.map(({ entry }) => ({ line: '[2018-02-25 14:00:51] ' + entry.username + ': ' + entry.message + '\\n', cursor: '00000001-1' })); void this.#commit(room, batch).catch(() => 0);",
   },
 };
