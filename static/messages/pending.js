@@ -7,7 +7,7 @@ import { renderRow } from './row.js';
 /** @import { Entry, State } from '../sync/outbox.js' */
 
 /** @type {Partial<Record<State, string>>} */
-const NOTES = { queued: 'waiting…', sending: 'sending…', unsure: 'did it arrive? checking…' };
+const NOTES = { queued: 'waiting…', sending: 'sending…', lost: 'sending again… ' };
 
 /**
  * The messages in the outbox, below the last row.
@@ -20,7 +20,7 @@ class Pending extends Emitter {
 		super();
 		on(outbox, 'change', () => this.#render());
 		this.#render();
-		on(outbox, 'failed', ({ detail: { reason } }) => toast(`Not sent. ${reason}`));
+		on(outbox, 'failed', ({ detail: { reason } }) => toast(reason));
 	}
 
 	#render() {
@@ -36,9 +36,9 @@ class Pending extends Emitter {
 			on(button, 'click', act);
 			note.append(button);
 		};
-		if (state === 'failed') {
-			note.append(make('span', { class: 'reason', dir: 'auto' }, `Not sent. ${reason} `));
-			addButton('Send again', () => outbox.sendAgain(entry));
+		if (state === 'failed' || state === 'lost') {
+			note.append(make('span', { class: 'reason', dir: 'auto' }, `${reason} `));
+			if (state === 'failed') addButton('Send again', () => outbox.sendAgain(entry));
 			addButton('Edit', () => {
 				outbox.remove(entry);
 				this.emit('edit', message);

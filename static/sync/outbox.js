@@ -1,30 +1,29 @@
 import { on } from '../lib/dom.js';
 import { Emitter } from '../lib/emitter.js';
 import { tabStore } from '../lib/storage.js';
-import { pause } from '../lib/time.js';
+import { jitter, pause } from '../lib/time.js';
+import { EMPTY_ROOM } from '../model/cursor.js';
 import { cleanMessage, parseLine } from '../model/line.js';
 import { room } from '../model/room.js';
 import { Refusal } from '../net/answer.js';
 import { postMessage } from '../net/post.js';
-import { reader } from '../net/reader.js';
 import { connection } from './connection.js';
 import { log } from './log.js';
 
 /**
  * @import { Cursor } from '../model/cursor.js'
  * @import { Line } from '../model/line.js'
- * @import { Receipt } from '../net/post.js'
- * @typedef {'queued' | 'sending' | 'stored' | 'unsure' | 'failed'} State
- *   `unsure`: it was sent, and no answer says whether it is stored; `failed`: it is not stored
- * @typedef {{ name: string, message: string, state: State, reason: string, since: Cursor,
- *   sentAt: number }} Entry `reason`: why it failed; `since`: where the room ended when it was sent,
- *   so that its line can only be behind that; `sentAt`: when, by `performance.now()`
+ * @typedef {'queued' | 'sending' | 'lost' | 'failed'} State
+ *   `lost`: it may have been sent, and no answer came, so it is sent again; `failed`: the reader decides
+ * @typedef {{ name: string, message: string, state: State, reason: string, since?: Cursor,
+ *   writtenAt: number }} Entry `reason`: why it is lost or failed; `since`: a cursor from before it was
+ *   first sent: with the same one it can be sent any number of times, and is stored once
  */
 
-/** A copy of a message that is not stored so long after it was sent never will be. */
-const ARRIVAL_MS = 10_000;
-/** The wait between two readings of the room for a message whose answer was lost. */
-const CHECK_MS = 1_000;
+/** The longest wait before a message is sent again. */
+const RETRY_MS = 4_000;
+/** A page that finds an older message does not send it by itself. */
+const OLD_MS = 3_600_000;
 
 /**
  * The reader's messages from the moment they are written until their lines are in the log. They
@@ -33,28 +32,34 @@ const CHECK_MS = 1_000;
 class Outbox extends Emitter {
 	#key = `outbox.${room}`;
 	#isSending = false;
+	#lossCount = 0;
+	/** The cursor after the last message that was stored: the log may not have it yet. */
+	#stored = EMPTY_ROOM;
 	/** @type {Entry[]} */
 	entries = this.#load();
 
 	constructor() {
 		super();
-		on(log, 'lines', ({ detail }) => this.#removeStored(detail.lines));
-		log.addEventListener('open', () => this.#restore(), { once: true });
+		on(log, 'lines', ({ detail: { lines } }) => this.#takeLines(lines));
 		on(window, 'beforeunload', (event) => {
-			if (this.entries.some(({ state }) => /queued|unsure/.test(state))) event.preventDefault();
+			if (this.entries.some(({ state }) => /queued|lost/.test(state))) event.preventDefault();
 		});
+		void this.#sendAll();
 	}
 
 	/** @param {string} name @param {string} message */
 	add(name, message) {
-		const since = log.cursor;
-		this.entries.push({ name, message, state: 'queued', reason: '', since, sentAt: 0 });
+		const entry = { name, message, reason: '', writtenAt: Date.now() };
+		// A tab may be duplicated while it waits: all copies must have one cursor.
+		const since = log.isOpen ? this.#end : undefined;
+		this.entries.push({ ...entry, state: 'queued', since });
 		void this.#sendAll();
 	}
 
 	/** @param {Entry} entry one that failed */
 	sendAgain(entry) {
 		entry.state = 'queued';
+		entry.since = undefined;
 		void this.#sendAll();
 	}
 
@@ -65,41 +70,50 @@ class Outbox extends Emitter {
 	}
 
 	/**
-	 * Loads what a page before this one left. What it was sending may be stored or not.
+	 * Loads what a page before this one left. That page, or a duplicate of its tab, may have sent it.
 	 * @returns {Entry[]}
 	 */
 	#load() {
 		/** @type {Entry[]} */
 		const entries = tabStore.get(this.#key, []);
-		const left = entries.filter(({ state }) => state !== 'stored');
-		for (const entry of left) {
-			entry.sentAt = performance.now();
-			if (entry.state === 'sending') entry.state = 'unsure';
-			if (entry.state === 'unsure') entry.reason = 'The page was reloaded while it was being sent.';
-			if (entry.state !== 'queued') continue;
-			entry.state = 'failed';
-			entry.reason = 'The page was reloaded before it was sent.';
+		for (const entry of entries.filter(({ state }) => state !== 'failed')) {
+			const isOld = Date.now() - entry.writtenAt > OLD_MS;
+			entry.state = isOld ? 'failed' : 'lost';
+			entry.reason = isOld ? 'Perhaps not sent. It has waited for more than an hour.' : '';
 		}
-		return left;
+		return entries;
 	}
 
-	/** Finds out what became of the messages that a page before this one sent. */
-	async #restore() {
-		for (const entry of [...this.entries]) {
-			if (entry.state === 'unsure') await this.#decideToSendAgain(entry);
-			else if (entry.state === 'failed') await this.#findInRoom(entry);
-		}
+	/** Where the room ends, as far as this page knows. */
+	get #end() {
+		const { epoch, offset } = log.cursor;
+		const isSameRoom = epoch === this.#stored.epoch || offset === 0;
+		return isSameRoom && this.#stored.offset > offset ? this.#stored : log.cursor;
 	}
 
-	/** Removes the messages whose lines these are. @param {Line[]} lines */
-	#removeStored(lines) {
+	/** Removes the messages whose lines these are, by the server's own rule. @param {Line[]} lines */
+	#takeLines(lines) {
 		for (const line of this.entries.length ? lines : []) {
 			const { name, message } = parseLine(line.text);
 			const entry = this.entries
-				.filter(({ state, since }) => state !== 'queued' && since.offset <= line.start)
+				.filter(({ since }) => since && since.offset <= line.start)
 				.find((sent) => sent.name === name && cleanMessage(sent.message) === message);
-			if (entry) this.remove(entry);
+			if (entry) this.#takeLine(entry, log.cursor.epoch, line);
 		}
+	}
+
+	/**
+	 * Removes a message that is stored. The same words again are another message: what follows it is
+	 * sent with a cursor from behind it.
+	 * @param {Entry} entry @param {string} epoch @param {Line} line
+	 */
+	#takeLine(entry, epoch, { end }) {
+		this.#stored = { epoch, offset: end };
+		const index = this.entries.indexOf(entry);
+		for (const later of this.entries.slice(index + 1)) {
+			if (later.since && later.since.offset < end) later.since = this.#stored;
+		}
+		this.remove(entry);
 	}
 
 	/** Sends one after the other, so that they keep their order. */
@@ -108,7 +122,8 @@ class Outbox extends Emitter {
 		if (this.#isSending) return;
 		this.#isSending = true;
 		for (;;) {
-			const entry = this.entries.find(({ state }) => state === 'queued');
+			while (!log.isOpen || connection.status.state === 'offline') await pause(300);
+			const entry = this.entries.find(({ state }) => state !== 'failed');
 			if (!entry) break;
 			await this.#send(entry);
 		}
@@ -117,67 +132,42 @@ class Outbox extends Emitter {
 
 	/** @param {Entry} entry */
 	async #send(entry) {
-		while (!log.isOpen || connection.status.state === 'offline') await pause(300);
-		entry.since = log.cursor;
-		entry.sentAt = performance.now();
-		this.#setState(entry, 'sending');
+		const since = entry.since ?? this.#end;
+		entry.since = since;
+		this.#setState(entry, entry.state === 'lost' ? 'lost' : 'sending');
 		try {
-			const receipt = await postMessage(entry.name, entry.message, entry.since);
-			this.#setState(entry, 'stored');
-			return await this.#takeReceipt(entry, receipt);
+			const { epoch, line } = await postMessage(entry.name, entry.message, since);
+			this.#lossCount = 0;
+			log.receive(epoch, line);
+			// It stays in sight until the log has its line, unless the room can't be read.
+			if (this.entries.includes(entry)) await log.catchUp().catch(() => {});
+			if (this.entries.includes(entry)) this.#takeLine(entry, epoch, line);
 		} catch (error) {
-			const isRefusal = error instanceof Refusal;
-			entry.reason = isRefusal ? error.message : 'No answer came, and the room doesn’t have it.';
-			// A 4xx of the service stores nothing. Whoever else answers doesn't know what became of it.
-			if (isRefusal && error.isFromService && error.status < 500) {
-				return this.#setState(entry, 'failed');
-			}
+			await this.#takeFailure(entry, error instanceof Refusal ? error : undefined);
 		}
-		await this.#decideToSendAgain(entry);
 	}
 
-	/** @param {Entry} entry @param {Receipt} receipt */
-	async #takeReceipt(entry, receipt) {
-		log.receive(receipt.epoch, receipt.line);
-		// The log removes it in a moment. However that goes, it is stored.
-		await pause(300);
-		if (this.entries.includes(entry)) await log.catchUp().catch(() => {});
-		this.remove(entry);
-	}
-
-	/**
-	 * Decides whether the page offers to send a message again whose answer was lost. The rule: only
-	 * where the room, read when no copy can be on its way any more, doesn't have it. Until then it is
-	 * `unsure`, however long the room can't be read.
-	 * @param {Entry} entry
-	 */
-	async #decideToSendAgain(entry) {
-		this.#setState(entry, 'unsure');
-		for (let isDecided = false; !isDecided; await pause(CHECK_MS)) {
-			isDecided = performance.now() > entry.sentAt + ARRIVAL_MS;
-			await this.#findInRoom(entry);
-			if (!this.entries.includes(entry)) return;
+	/** @param {Entry} entry @param {Refusal} [refusal] */
+	async #takeFailure(entry, refusal) {
+		const status = refusal?.isFromService ? refusal.status : 0;
+		const isRefused = status >= 400 && status < 500 && status !== 408 && status !== 429;
+		if (!isRefused) {
+			entry.reason = refusal?.message ?? '';
+			this.#setState(entry, 'lost');
+		} else if (status === 409 && entry.state !== 'lost') {
+			// It was never sent with another cursor, so this one is only out of date.
+			entry.since = undefined;
+			this.#stored = EMPTY_ROOM;
+			await log.catchUp().catch(() => {});
+		} else {
+			// An answer that was lost may have told of its line.
+			const isKnown = entry.state !== 'lost';
+			entry.reason = `${isKnown ? 'Not sent.' : 'Perhaps not sent.'} ${refusal?.message}`;
+			this.#setState(entry, 'failed');
+			return;
 		}
-		this.#setState(entry, 'failed');
-	}
-
-	/** Reads what is behind the entry's cursor, as soon as that works. @param {Entry} entry */
-	async #findInRoom(entry) {
-		for (let waitMs = 1_000; this.entries.includes(entry); waitMs = Math.min(8_000, waitMs * 2)) {
-			try {
-				await log.catchUp();
-				let offset = entry.since.epoch === log.cursor.epoch ? entry.since.offset : 0;
-				while (offset < log.cursor.offset && this.entries.includes(entry)) {
-					const range = await reader.readAfter(offset);
-					this.#removeStored(range.lines);
-					if (range.end === offset) return;
-					offset = range.end;
-				}
-				return;
-			} catch {
-				await pause(waitMs);
-			}
-		}
+		await pause(jitter(Math.min(RETRY_MS, 500 * 2 ** this.#lossCount)));
+		this.#lossCount += 1;
 	}
 
 	/** @param {Entry} entry @param {State} state */

@@ -12,6 +12,14 @@ export interface BadProxy {
   losesAnswers: 'cut' | 'gateway' | 'body' | false;
   /** POSTs are cut off before they reach the service. */
   losesPosts: boolean;
+  /** POSTs wait here until {@link releasePosts}, even if their client does not. */
+  holdsPosts: boolean;
+  /** Sends the POSTs that wait to the service, on connections of their own. */
+  releasePosts(): void;
+  /** How many POSTs wait. */
+  heldCount: number;
+  /** How many POSTs have come. */
+  postCount: number;
   /** Answers to requests for a stream of events never come through, as behind a buffering proxy. */
   swallowsStreams: boolean;
   /** Open streams stay open and nothing comes through any more: a dead connection. */
@@ -42,23 +50,22 @@ const portals = {
 const badGateway =
   'HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 3\r\n\r\n502';
 
-/** The informational answers that some bytes begin with, up to the answer itself. */
-function readInterim(bytes: Buffer): Buffer {
-  let end = 0;
-  while (bytes.toString('latin1', end, end + 10) === 'HTTP/1.1 1') {
-    end = bytes.indexOf('\r\n\r\n', end) + 4;
-  }
-  return bytes.subarray(0, end);
-}
-
 /** Listens on a free port of 127.0.0.1. */
 export async function startProxy(targetPort: number): Promise<BadProxy> {
   const sockets = new Set<Socket>();
+  const held: (() => void)[] = [];
   const server = createServer((client) => relay(client));
   const proxy: BadProxy = {
     url: '',
     losesAnswers: false,
     losesPosts: false,
+    holdsPosts: false,
+    releasePosts: () => {
+      proxy.heldCount = 0;
+      for (const deliver of held.splice(0)) deliver();
+    },
+    heldCount: 0,
+    postCount: 0,
     swallowsStreams: false,
     freezesStreams: false,
     portal: false,
@@ -78,6 +85,7 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
     const service = connect(targetPort, '127.0.0.1');
     let kind: 'post' | 'stream' | 'other' = 'other';
     let isLost = false;
+    let waiting: Buffer[] | undefined;
     for (const socket of [client, service]) {
       sockets.add(socket);
       socket.on('error', () => {});
@@ -92,6 +100,13 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
       if (/^[A-Z]+ \S+ HTTP\/1\.1\r\n/.test(text)) {
         kind = /^POST /.test(text) ? 'post' : 'other';
         isLost = false;
+        waiting = undefined;
+        if (kind === 'post') proxy.postCount += 1;
+        if (kind === 'post' && proxy.holdsPosts) {
+          const chunks: Buffer[] = [];
+          waiting = chunks;
+          proxy.heldCount = held.push(() => deliver(Buffer.concat(chunks), client));
+        }
         if (/\naccept: text\/event-stream/i.test(text)) {
           kind = 'stream';
           proxy.streamCount += 1;
@@ -103,21 +118,26 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
       }
       const isForRoom = /^\S+ \/chat\//.test(text);
       const isStored = kind === 'post' && proxy.losesAnswers;
-      if (proxy.portal && isForRoom && !isStored) client.write(portals[proxy.portal]);
+      if (waiting !== undefined) waiting.push(bytes);
+      else if (proxy.portal && isForRoom && !isStored) client.write(portals[proxy.portal]);
       else if (kind === 'post' && proxy.losesPosts) client.destroy();
       else service.write(bytes);
     });
+    const deliver = (bytes: Buffer, to: Socket) => {
+      const own = connect(targetPort, '127.0.0.1');
+      own.on('error', () => {});
+      own.on('data', (answer) => to.writable && to.write(answer));
+      to.once('close', () => own.end());
+      own.write(bytes);
+      if (to.destroyed) own.end();
+    };
     const lose = (bytes: Buffer) => {
       // One answer a request: a second one would be taken for that of the next request.
       if (isLost) return;
-      const interim = readInterim(bytes);
-      if (interim.length > 0 && proxy.losesAnswers !== 'gateway') client.write(interim);
-      const answer = bytes.subarray(interim.length);
-      if (answer.length === 0) return;
       isLost = true;
       if (proxy.losesAnswers === 'gateway') client.write(badGateway);
       else if (proxy.losesAnswers === 'cut') client.destroy();
-      else client.end(answer.subarray(0, answer.indexOf('\r\n\r\n') + 4));
+      else client.end(bytes.subarray(0, bytes.indexOf('\r\n\r\n') + 4));
     };
     service.on('data', (bytes) => {
       if (kind === 'post' && proxy.losesAnswers) lose(bytes);

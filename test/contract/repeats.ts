@@ -112,6 +112,26 @@ export function testRepeats(get: () => Replicas): void {
       assert.deepEqual(await readMessages(one, 'again'), ['ok', 'ok']);
     });
 
+    test('is found behind its own cursor, whatever those of its batch mates are', async () => {
+      const { one, other } = get();
+      const ok = await one.append('cursors', say('ok'));
+      const no = await other.append('cursors', say('no'));
+      const [afterOk, afterNo] = [parseCursor(ok.cursor), parseCursor(no.cursor)];
+      await one.append('cursors', say('end'));
+      const receipts = await Promise.all([
+        one.append('cursors', say('ok'), afterNo),
+        one.append('cursors', say('no'), afterOk),
+        one.append('cursors', say('no'), afterNo),
+        one.append('cursors', say('ok'), start),
+        one.append('cursors', say('end'), start),
+      ]);
+      const flags = receipts.map(({ isRepeat }) => isRepeat);
+      assert.deepEqual(flags, [false, true, false, true, true]);
+      assert.equal(receipts[1].cursor, no.cursor);
+      assert.equal(receipts[3].cursor, ok.cursor);
+      assert.deepEqual(await readMessages(one, 'cursors'), ['ok', 'no', 'end', 'ok', 'no']);
+    });
+
     test('has the very username and text, and nothing like it', async () => {
       const { one, other } = get();
       const alike = ['é', 'e\u0301', 'É', 'e', 'é ', ' é', 'éé', 'ss', 'ß', 'SS', "é'", 'é\\', '%'];

@@ -13,7 +13,6 @@ import {
   serveBadly,
   skip,
   useBrowser,
-  visit,
   waitForState,
   waitForText,
 } from '../browser.ts';
@@ -67,13 +66,11 @@ test('a room that was never read is not opened with a login page', { skip }, asy
   await waitForText(page, 'one');
 });
 
-test('a message whose answer was lost is unsure until the room itself answers', {
+test('a message whose answer was lost is sent again until the room itself answers', {
   skip,
 }, async (t) => {
   const { server, proxy } = await serveBadly(t);
-  const { page } = await openAs(browser.get(), 'about:blank', { name: 'me' });
-  await page.clock.install();
-  await visit(page, `${proxy.url}/unsure`);
+  const { page } = await openAs(browser.get(), `${proxy.url}/again`, { name: 'me' });
   await waitForState(page, 'live');
   await say(page, 'first');
   await waitForText(page, 'first');
@@ -81,21 +78,20 @@ test('a message whose answer was lost is unsure until the room itself answers', 
   proxy.freezesStreams = true;
   proxy.portal = 'html';
   await say(page, 'once');
-  await page.locator('#pending .unsure').waitFor();
-  await page.clock.runFor(15_000);
-  assert.deepEqual(await page.locator('#pending .failed').count(), 0);
+  await page.locator('#pending .lost').waitFor();
   // The way to sign in leads through a reload.
   page.on('dialog', (dialog) => void dialog.accept());
   await page.reload();
   await page.locator('#status', { hasText: 'Sign in again, then reload' }).waitFor();
-  await page.locator('#pending .unsure').waitFor();
+  await page.locator('#pending .lost').waitFor();
+  assert.equal(await page.locator('#pending .failed').count(), 0);
   proxy.losesAnswers = false;
   proxy.freezesStreams = false;
   proxy.portal = false;
   await retry(page);
   await waitForText(page, 'once');
   await waitUntil('nothing waits', async () => (await readPending(page)).length === 0);
-  const said = readFile(server.store, 'unsure').map(({ message }) => message);
+  const said = readFile(server.store, 'again').map(({ message }) => message);
   assert.deepEqual(said, ['first', 'once']);
 });
 
@@ -103,17 +99,14 @@ test('a message that was posted to a login page is not lost, and not said to be 
   skip,
 }, async (t) => {
   const { server, proxy } = await serveBadly(t);
-  const { page } = await openAs(browser.get(), 'about:blank', { name: 'me' });
-  await page.clock.install();
-  await visit(page, `${proxy.url}/login`);
+  const { page } = await openAs(browser.get(), `${proxy.url}/login`, { name: 'me' });
   await waitForState(page, 'live');
   proxy.portal = 'html';
   await say(page, 'keep me');
-  await page.locator('#pending .unsure').waitFor();
+  await page.locator('#pending .lost', { hasText: 'Sign in again' }).waitFor();
+  assert.deepEqual(readFile(server.store, 'login'), []);
   proxy.portal = false;
-  await page.clock.runFor(15_000);
-  await page.locator('#pending .failed').waitFor();
-  await page.getByRole('button', { name: 'Send again' }).click();
   await waitForText(page, 'keep me');
+  assert.deepEqual(await readPending(page), []);
   assert.equal(readFile(server.store, 'login').length, 1);
 });

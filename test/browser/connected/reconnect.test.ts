@@ -126,57 +126,6 @@ test('a tab asks before it closes on a message that still waits, and else does n
   assert.equal(questions, 1);
 });
 
-const losses = {
-  'cut off before the first byte': 'cut',
-  'a proxy’s 502': 'gateway',
-  'cut off after its head': 'body',
-} as const;
-for (const [words, loss] of Object.entries(losses)) {
-  test(`a message whose answer is ${words} is found in the room, not doubled`, {
-    skip,
-  }, async (t) => {
-    const { server, proxy } = await serveBadly(t);
-    const { page } = await openAs(browser.get(), `${proxy.url}/lost`, { name: 'sender' });
-    await waitForState(page, 'live');
-    // On a connection that was used before, a browser may send a POST again by itself.
-    await say(page, 'first');
-    await waitForText(page, 'first');
-    proxy.losesAnswers = loss;
-    await say(page, 'same words');
-    await say(page, 'same words');
-    await page.locator('#rows .text').getByText('same words').nth(1).waitFor();
-    // Now only the room's text can tell of it.
-    proxy.freezesStreams = true;
-    await say(page, 'through the dark');
-    await waitForText(page, 'through the dark');
-    await waitUntil('all sent', async () => (await readPending(page)).length === 0, 15_000);
-    const said = readFile(server.store, 'lost').map(({ message }) => message);
-    assert.deepEqual(said, ['first', 'same words', 'same words', 'through the dark']);
-    await assertInStep(page, server.store, 'lost');
-  });
-}
-
-test('a message that was lost on its way keeps its text, says why, and can be sent again', {
-  skip,
-}, async (t) => {
-  const { server, proxy } = await serveBadly(t);
-  const { page } = await openAs(browser.get(), `${proxy.url}/lost`, { name: 'sender' });
-  await waitForState(page, 'live');
-  proxy.losesPosts = true;
-  await say(page, 'keep me');
-  const failed = page.locator('#pending .failed');
-  await failed.waitFor();
-  assert.match((await failed.textContent()) ?? '', /Not sent\. \w+.*keep me/s);
-  await page.reload();
-  await failed.waitFor();
-  assert.deepEqual(await readPending(page), ['keep me']);
-  proxy.losesPosts = false;
-  await page.getByRole('button', { name: 'Send again' }).click();
-  await waitForText(page, 'keep me');
-  assert.deepEqual(await readPending(page), []);
-  assert.equal(readFile(server.store, 'lost').length, 1);
-});
-
 test('behind a proxy that swallows streams the page polls, and hears everything', {
   skip,
 }, async (t) => {

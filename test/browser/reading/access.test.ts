@@ -54,7 +54,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await waitForState(page, 'live');
       await page.route('**/chat/*', (route) =>
         route.request().method() === 'POST'
-          ? route.fulfill({ status: 400, contentType: 'text/plain', body: 'a reason to fail' })
+          ? route.fulfill({
+              status: 400,
+              contentType: 'text/plain',
+              headers: { 'Chat-Server': 'a' },
+              body: 'a reason to fail',
+            })
           : route.continue(),
       );
       await say(page, 'not to be sent');
