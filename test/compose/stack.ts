@@ -2,12 +2,11 @@
 // a trace.
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from '../support/http.ts';
 import { projectFolder } from '../support/paths.ts';
-import { pause, waitUntil } from '../support/server.ts';
+import { findFreePort, pause, waitUntil } from '../support/server.ts';
 
 const execute = promisify(execFile);
 
@@ -164,15 +163,4 @@ async function inspect(ids: string[]): Promise<Container[]> {
   return all
     .map((details) => ({ id: details.Id, name: details.Name.slice(1), details }))
     .sort((a, b) => a.name.localeCompare(b.name));
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

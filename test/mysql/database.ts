@@ -1,11 +1,10 @@
 // A real MySQL or MariaDB server on 127.0.0.1 with its own data folder, which tests kill and start again.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import mysql from 'mysql2/promise';
 import { type Engine, findEngineRoot } from '../support/databases.ts';
-import { pause, type ServerProcess, waitUntil, watch } from '../support/server.ts';
+import { findFreePort, pause, type ServerProcess, waitUntil, watch } from '../support/server.ts';
 
 const programs: Record<Engine, string> = { mysql: 'mysqld', mariadb: 'mariadbd' };
 const password = 'test password: #1 @/%';
@@ -188,15 +187,4 @@ function toArguments(engine: Engine, data: string): string[] {
 function mustRun(command: string, args: string[]): void {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr}`);
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -11,18 +11,18 @@ interface Need {
 }
 
 const needs = {
+  apache2: debian('apache2'),
+  caddy: debian('caddy'),
   chromium: {
     isThere: () => findChromium() !== undefined,
     howToInstall: 'apt-get install -y chromium',
   },
-  curl: {
-    isThere: () => findProgram('curl') !== undefined,
-    howToInstall: 'apt-get install -y curl',
-  },
+  curl: debian('curl'),
   descriptors: {
     isThere: () => countDescriptors() >= 10_500,
     howToInstall: 'ulimit -n 20000, before npm test',
   },
+  elinks: debian('elinks'),
   git: {
     isThere: isGitCheckout,
     howToInstall: 'git clone, with git installed: apt-get install -y git',
@@ -39,7 +39,10 @@ const needs = {
     isThere: () => findEngineRoot('mysql') !== undefined,
     howToInstall: 'sudo bash scripts/mysql/servers.sh mysql, on Debian; then sudo npm test',
   },
+  haproxy: debian('haproxy'),
   linux: { isThere: () => process.platform === 'linux', howToInstall: 'run it on Linux' },
+  lynx: debian('lynx'),
+  nginx: debian('nginx'),
   nodes: {
     isThere: () => findNodes().length > 0,
     howToInstall: 'bash .ci/nodes (or CHAT_TEST_NODES=/path/to/node:/path/to/another)',
@@ -48,9 +51,19 @@ const needs = {
     isThere: () => process.platform === 'linux' && process.getuid?.() === 0,
     howToInstall: 'sudo npm test, on Linux',
   },
+  squid: debian('squid'),
   strace: { isThere: canTrace, howToInstall: 'apt-get install -y strace' },
   tmpfs: { isThere: canMount, howToInstall: 'sudo npm test, on Linux, where mounting is allowed' },
+  varnish: debian('varnish', 'varnishd'),
+  w3m: debian('w3m'),
+  wget: debian('wget'),
 } satisfies Record<string, Need>;
+
+/** A program of a Debian package. */
+function debian(name: string, program = name): Need {
+  const isThere = () => findProgram(program) !== undefined;
+  return { isThere, howToInstall: `apt-get install -y ${name}` };
+}
 
 /**
  * Gives a test's `skip` option.

@@ -1,5 +1,6 @@
 // The built service as a child process, which ends with the test at the latest.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -188,6 +189,18 @@ function waitForLine(pattern: RegExp, timeoutMs: number, from: Watched): Promise
 
 function describe(from: Watched): string {
   return JSON.stringify({ stdout: from.stdout, stderr: from.stderr, exit: from.getExit() });
+}
+
+/** Finds a port of 127.0.0.1 on which nobody listens now. */
+export function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
 }
 
 /** Waits for a promise; rejects with the reason after the time. */

@@ -1,7 +1,6 @@
 // Contract §7: how the service is configured, started and refused a start.
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -9,6 +8,7 @@ import { get, post, read } from '../../support/http.ts';
 import { need } from '../../support/need.ts';
 import { makeTempFolder, projectFolder } from '../../support/paths.ts';
 import {
+  findFreePort,
   type ServerOptions,
   type ServerProcess,
   spawnServer,
@@ -271,14 +271,3 @@ suite('the log', () => {
     for (const line of server.stdout) assert.doesNotMatch(line, /[\x00-\x08\x0b-\x1f\x7f]/);
   });
 });
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
