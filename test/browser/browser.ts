@@ -12,9 +12,10 @@ const flags =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking ' +
   '--disable-component-update --disable-sync';
 
-/** Starts Chromium; the caller closes it. */
-export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium() ?? '', args: flags.split(' ') });
+/** Starts Chromium, with these flags beside its usual ones; the caller closes it. */
+export function launchBrowser(...more: string[]): Promise<Browser> {
+  const args = [...flags.split(' '), ...more];
+  return chromium.launch({ executablePath: findChromium() ?? '', args });
 }
 
 /** Whether the tests of a browser are skipped here, and why. */

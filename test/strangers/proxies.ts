@@ -404,17 +404,16 @@ const caddy: Program = {
   ],
   start(recipes, upstream, folder) {
     const env = { ...process.env, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, HOME: folder };
-    const text = `{
-  admin off
-  auto_https off
-}
-${recipes.map((recipe) => recipe.text).join('\n')}
-`;
-    const path = write(folder, 'Caddyfile', text);
-    const command = ['reverse-proxy', '--from', `http://:${recipes[0]!.port}`];
-    command.push('--to', `127.0.0.1:${upstream}`);
-    const args = ['run', '--adapter', 'caddyfile', '--config', path];
-    return { children: [command, args].map((words) => run('caddy', words, folder, env)) };
+    const global = '{\n  admin off\n  auto_https off\n}\n';
+    const sites = recipes.filter(({ text }) => text !== '');
+    const path = write(folder, 'Caddyfile', global + sites.map(({ text }) => text).join('\n'));
+    const toCommand = ({ port }: RunningProxy): string[] => {
+      const from = ['reverse-proxy', '--from', `http://:${port}`];
+      return [...from, '--to', `127.0.0.1:${upstream}`];
+    };
+    const commands = recipes.filter(({ text }) => text === '').map(toCommand);
+    if (sites.length > 0) commands.push(['run', '--adapter', 'caddyfile', '--config', path]);
+    return { children: commands.map((args) => run('caddy', args, folder, env)) };
   },
 };
 
