@@ -25,14 +25,19 @@ export function jitter(ms) {
 }
 
 /**
- * A signal that aborts after some time, or with another one.
+ * A signal that aborts after some silence, or with another one.
  * @param {number} ms @param {AbortSignal} [signal]
+ * @returns with the signal, `restart`: something was heard
  */
-export function abortAfter(ms, signal) {
+export function abortOnSilence(ms, signal) {
 	const controller = new AbortController();
 	const abort = () => controller.abort();
-	setTimeout(abort, ms);
+	let timer = setTimeout(abort, ms);
+	const restart = () => {
+		clearTimeout(timer);
+		timer = setTimeout(abort, ms);
+	};
 	signal?.addEventListener('abort', abort);
 	if (signal?.aborted) abort();
-	return controller.signal;
+	return { signal: controller.signal, restart };
 }

@@ -7,6 +7,10 @@
 
 /** The longest message, in characters. */
 export const MESSAGE_LIMIT = 4000;
+/** The longest line that is shown, in bytes. No message comes near it. */
+const LINE_LIMIT_BYTES = 65_536;
+/** What is shown of a longer line, or of a part of it. */
+export const LONG_LINE = '(A line too long to be shown. Save the room to read it.)';
 
 const LF = 10;
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -23,7 +27,7 @@ export function splitLines(bytes, offset) {
 	let begin = 0;
 	const cut = (/** @type {number} */ end, /** @type {number} */ next) => {
 		const text = decoder.decode(bytes.subarray(begin, end)).replace(/\r$/, '');
-		const line = { start: offset + begin, end: offset + next, text };
+		const line = makeLine(offset + begin, offset + next, text);
 		begin = next;
 		return line;
 	};
@@ -32,6 +36,11 @@ export function splitLines(bytes, offset) {
 	}
 	const isUnterminated = begin < bytes.length;
 	return { lines, unterminated: isUnterminated ? cut(bytes.length, bytes.length) : undefined };
+}
+
+/** @param {number} start @param {number} end @param {string} text @returns {Line} */
+export function makeLine(start, end, text) {
+	return { start, end, text: end - start > LINE_LIMIT_BYTES ? LONG_LINE : text };
 }
 
 /** Whether a line has the byte at an offset. @param {Line} line @param {number} offset */

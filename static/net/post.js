@@ -1,4 +1,4 @@
-import { abortAfter } from '../lib/time.js';
+import { abortOnSilence } from '../lib/time.js';
 import { EMPTY_ROOM, formatCursor, parseCursor } from '../model/cursor.js';
 import { chatPath } from '../model/room.js';
 import { fetchRoom, noteServer } from './answer.js';
@@ -22,7 +22,7 @@ export async function postMessage(username, message, since) {
 	const answer = await fetchRoom(`${chatPath()}?since=${formatCursor(since)}`, {
 		method: 'POST',
 		body: new URLSearchParams({ username, message }),
-		signal: abortAfter(TIMEOUT_MS),
+		signal: abortOnSilence(TIMEOUT_MS).signal,
 	});
 	noteServer('post', answer);
 	const text = (await answer.text()).replace(/\r?\n$/, '');

@@ -1,127 +1,144 @@
-import { abortAfter } from '../lib/time.js';
+import { abortOnSilence } from '../lib/time.js';
 import { clock } from '../model/clock.js';
-import { EMPTY_ROOM, parseCursor } from '../model/cursor.js';
-import { splitLines } from '../model/line.js';
+import { EMPTY_ROOM, formatCursor, parseCursor } from '../model/cursor.js';
+import { LONG_LINE, splitLines } from '../model/line.js';
 import { chatPath } from '../model/room.js';
 import { fetchRoom, noteServer } from './answer.js';
 
 /**
  * net/ talks to the service: it reads a room, follows its stream and posts to it. It says what came
- * or what went wrong, and leaves it to sync/ what to do then. This file reads by byte ranges and
- * gives whole lines, whatever a range cuts through.
+ * or what went wrong, and leaves it to sync/ what to do then. This file reads by byte ranges, which
+ * are small, so that on a slow line something comes soon, and gives whole lines. A line longer than
+ * a range comes in parts, each a note.
  * @import { Line } from '../model/line.js'
  * @import { Cursor } from '../model/cursor.js'
- * @typedef {{ bytes: Uint8Array, offset: number, size: number, cursor: Cursor,
+ * @typedef {{ bytes: Uint8Array, offset: number, size: number, cursor: Cursor, etag: string,
  *   isUnchanged: boolean }} ByteRange bytes from an offset of a room of `size` bytes
  * @typedef {{ lines: Line[], unterminated: Line | undefined, start: number, end: number,
- *   size: number, cursor: Cursor }} LineRange whole lines from `start` to `end`; `unterminated`: what
- *   the room ends in without LF; `cursor`: the room's
+ *   cursor: Cursor, isCut: boolean, isOpen: boolean }} LineRange lines from `start` to `end`;
+ *   `unterminated`: what the room ends in without LF; `cursor`: the room's; `isCut`: no line begins
+ *   where the range does; `isOpen`: the last line goes on behind `end`
  */
 
-const RANGE_BYTES = 65_536;
-const NEWS_BYTES = 1_048_576;
-const TIMEOUT_MS = 30_000;
+/** The least that is asked for at once. */
+export const RANGE_BYTES = 65_536;
+const TAIL = `-${RANGE_BYTES}`;
+const SILENCE_MS = 20_000;
 const LF = 10;
 
 /** Reads the room of this page. */
 class RoomReader {
-	#etag = '';
+	/** The entity tag of the last news, and the room's cursor then. */
+	#known = { etag: '', cursor: '' };
 
 	/** Reads the last lines. */
-	readTail() {
-		this.#etag = '';
-		return this.#readLines((bytes) => `-${bytes}`, RANGE_BYTES);
+	async readTail() {
+		return toLines(await fetchRange(TAIL));
 	}
 
 	/**
-	 * Reads the lines before the one that begins at an offset.
+	 * Reads the lines before an offset.
 	 * @param {number} offset @param {number} [bytes] @param {AbortSignal} [signal]
 	 */
-	readBefore(offset, bytes = RANGE_BYTES, signal) {
-		return this.#readLines((n) => `${Math.max(0, offset - n)}-${offset - 1}`, bytes, signal);
+	async readBefore(offset, bytes = RANGE_BYTES, signal) {
+		const range = `${Math.max(0, offset - bytes)}-${offset - 1}`;
+		return toLines(await fetchRange(range, signal), 'end');
 	}
 
 	/** Reads the lines around any byte. @param {number} offset */
-	readAround(offset) {
-		const toRange = (/** @type {number} */ n) => `${Math.max(0, offset - n)}-${offset + n}`;
-		return this.#readLines(toRange, RANGE_BYTES / 2);
+	async readAround(offset) {
+		const bytes = RANGE_BYTES / 2;
+		return toLines(await fetchRange(`${Math.max(0, offset - bytes)}-${offset + bytes}`));
 	}
 
-	/** Reads the lines from the one that begins at an offset. @param {number} offset */
+	/** Reads the lines behind an offset. @param {number} offset */
 	async readAfter(offset) {
-		for (let bytes = RANGE_BYTES; ; bytes *= 2) {
-			const range = await this.#fetch(`${offset}-${offset + bytes - 1}`);
-			const lines = toLines(range, offset);
-			if (lines.lines.length || range.offset + range.bytes.length >= range.size) return lines;
-		}
+		return toLines(await fetchRange(toRangeAfter(offset)), 'start');
 	}
 
 	/**
-	 * Reads what is new since an offset. It begins at the LF before: where there is none, somebody
-	 * edited the room.
-	 * @param {number} offset
-	 * @returns undefined where the room is as it was at the last call
+	 * Reads what is new since a cursor.
+	 * @param {Cursor} cursor
+	 * @returns undefined where the room has ended there since the last call
 	 */
-	async readNews(offset) {
-		const from = Math.max(0, offset - 1);
-		const range = await this.#fetch(
-			offset ? `${from}-${from + NEWS_BYTES}` : '',
-			undefined,
-			this.#etag,
-		);
-		if (range.isUnchanged) return undefined;
-		return { range: toLines(range, offset), isEdited: offset > 0 && range.bytes[0] !== LF };
-	}
-
-	/**
-	 * Reads more and more bytes until there is a whole line in them.
-	 * @param {(bytes: number) => string} toRange @param {number} firstBytes @param {AbortSignal} [signal]
-	 */
-	async #readLines(toRange, firstBytes, signal) {
-		for (let bytes = firstBytes; ; bytes *= 2) {
-			const range = await this.#fetch(toRange(bytes), signal);
-			// A range that begins behind the room's first byte seldom begins where a line does.
-			const isCut = range.offset > 0;
-			const lines = toLines(range, range.offset + (isCut ? range.bytes.indexOf(LF) + 1 : 0));
-			if (lines.lines.length || !isCut) return lines;
-		}
-	}
-
-	/**
-	 * @param {string} range as in `Range: bytes=<range>`; '' for all @param {AbortSignal} [signal]
-	 * @param {string} [etag] of the answer that is known
-	 * @returns {Promise<ByteRange>}
-	 */
-	async #fetch(range, signal, etag) {
-		const headers = new Headers(range ? { Range: `bytes=${range}` } : {});
-		if (etag) headers.set('If-None-Match', etag);
-		const answer = await fetchRoom(chatPath(), {
-			headers,
-			cache: 'no-store',
-			signal: abortAfter(TIMEOUT_MS, signal),
-		});
-		const { status } = answer;
-		noteServer('text', answer);
-		clock.setZone(answer.headers.get('chat-time-zone'));
-		const isUnchanged = status === 304;
-		const bytes = new Uint8Array(answer.ok ? await answer.arrayBuffer() : []);
-		// Only now is the body whole.
-		if (etag !== undefined && !isUnchanged) this.#etag = answer.headers.get('etag') ?? '';
-		const cursor = parseCursor(answer.headers.get('chat-cursor')) ?? EMPTY_ROOM;
-		if (status === 200) return { bytes, offset: 0, size: bytes.length, cursor, isUnchanged };
-		const contentRange = answer.headers.get('content-range') ?? '';
-		const bounds = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(contentRange);
-		const size = Number(bounds?.[2] ?? cursor.offset);
-		return { bytes, offset: Number(bounds?.[1] ?? size), size, cursor, isUnchanged };
+	async readNews({ epoch, offset }) {
+		const cursor = formatCursor({ epoch, offset });
+		const etag = cursor === this.#known.cursor ? this.#known.etag : '';
+		// A room may still be empty, and have no other range than its tail.
+		const news = await fetchRange(offset ? toRangeAfter(offset) : TAIL, undefined, etag);
+		if (news.isUnchanged) return undefined;
+		this.#known = { etag: news.etag, cursor: formatCursor(news.cursor) };
+		return toLines(news, offset ? 'start' : undefined);
 	}
 }
 
-/** @param {ByteRange} range @param {number} start where a line begins @returns {LineRange} */
-function toLines({ bytes, offset, size, cursor }, start) {
-	const { lines, unterminated } = splitLines(bytes.subarray(Math.max(0, start - offset)), start);
+/** A range begins with the byte before its first line, which tells whether a line begins there. @param {number} offset */
+function toRangeAfter(offset) {
+	const from = Math.max(0, offset - 1);
+	return `${from}-${from + RANGE_BYTES}`;
+}
+
+/**
+ * @param {string} range as in `Range: bytes=<range>` @param {AbortSignal} [signal]
+ * @param {string} [etag] of the answer that is known
+ * @returns {Promise<ByteRange>}
+ */
+async function fetchRange(range, signal, etag) {
+	const headers = new Headers({ Range: `bytes=${range}` });
+	if (etag) headers.set('If-None-Match', etag);
+	const silence = abortOnSilence(SILENCE_MS, signal);
+	const init = { headers, cache: /** @type {const} */ ('no-store'), signal: silence.signal };
+	const answer = await fetchRoom(chatPath(), init);
+	const { status } = answer;
+	noteServer('text', answer);
+	clock.setZone(answer.headers.get('chat-time-zone'));
+	const bytes = answer.ok ? await readBody(answer, silence.restart) : new Uint8Array();
+	const cursor = parseCursor(answer.headers.get('chat-cursor')) ?? EMPTY_ROOM;
+	const contentRange = answer.headers.get('content-range') ?? '';
+	const bounds = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(contentRange);
+	const size = Number(bounds?.[2] ?? (status === 200 ? bytes.length : cursor.offset));
+	const offset = status === 200 ? 0 : Number(bounds?.[1] ?? size);
+	const isUnchanged = status === 304;
+	return { bytes, offset, size, cursor, isUnchanged, etag: answer.headers.get('etag') ?? '' };
+}
+
+/** @param {Response} answer @param {() => void} onChunk */
+async function readBody(answer, onChunk) {
+	const chunks = [];
+	const body = answer.body?.getReader();
+	for (let chunk = await body?.read(); chunk?.value; chunk = await body?.read()) {
+		onChunk();
+		chunks.push(chunk.value);
+	}
+	return new Uint8Array(await new Blob(chunks).arrayBuffer());
+}
+
+/**
+ * @param {ByteRange} range @param {'start' | 'end'} [wanted] the end of the range that the lines
+ *   reach to, even with a part of one; else whole lines are enough, if there are any
+ * @returns {LineRange}
+ */
+function toLines({ bytes, offset, size, cursor }, wanted) {
+	const before = offset ? 1 : 0;
+	const isCut = before > 0 && bytes.length > 0 && bytes[0] !== LF;
+	const { lines, unterminated: rest } = splitLines(bytes.subarray(before), offset + before);
 	const isLast = offset + bytes.length >= size;
+	const isOpen = Boolean(rest && rest.start < cursor.offset) && (wanted === 'end' || !lines.length);
+	if (rest && isOpen) lines.push({ ...rest, text: LONG_LINE });
+	const [first = rest] = lines;
+	if (isCut && lines.length > 1 && wanted !== 'start') lines.shift();
+	else if (isCut && first) first.text = LONG_LINE;
+	const start = lines[0]?.start ?? Math.min(offset + before, cursor.offset);
 	const end = lines.at(-1)?.end ?? start;
-	return { lines, unterminated: isLast ? unterminated : undefined, start, end, size, cursor };
+	return {
+		lines,
+		unterminated: isLast && !isOpen ? rest : undefined,
+		start,
+		end,
+		cursor,
+		isCut,
+		isOpen,
+	};
 }
 
 /** The one reader of the page. */

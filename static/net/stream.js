@@ -1,4 +1,5 @@
 import { formatCursor, parseCursor } from '../model/cursor.js';
+import { makeLine } from '../model/line.js';
 import { chatPath } from '../model/room.js';
 
 /**
@@ -53,7 +54,7 @@ export async function readStream(cursor, signal, { onOpen, onPing, onLine }) {
 			const after = parseCursor(lastEventId);
 			if (!after) return;
 			restartTimer();
-			onLine(after.epoch, { start: offset, end: after.offset, text: data });
+			onLine(after.epoch, makeLine(offset, after.offset, data));
 			offset = after.offset;
 		});
 		source.addEventListener('ping', () => {

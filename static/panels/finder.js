@@ -2,10 +2,12 @@ import { byId, make, on, onSubmit } from '../lib/dom.js';
 import { renderMessage } from '../messages/text.js';
 import { parseLine } from '../model/line.js';
 import { findWords, fold } from '../model/search.js';
-import { reader } from '../net/reader.js';
+import { RANGE_BYTES, reader } from '../net/reader.js';
 import { log } from '../sync/log.js';
 
-const RANGE_BYTES = 1_048_576;
+/** It asks for more at once the faster the answers come. */
+const MAX_BYTES = 1_048_576;
+const FAST_MS = 500;
 /** The most hits that are shown: the last ones. */
 const HIT_LIMIT = 500;
 
@@ -55,10 +57,14 @@ class Finder {
 		const size = log.cursor.offset;
 		let end = size;
 		let count = 0;
+		let bytes = RANGE_BYTES;
 		this.#progress.hidden = false;
 		try {
 			while (end > 0 && count < HIT_LIMIT) {
-				const range = await reader.readBefore(end, RANGE_BYTES, signal);
+				const askedAt = performance.now();
+				const range = await reader.readBefore(end, bytes, signal);
+				const isFast = performance.now() - askedAt < FAST_MS;
+				bytes = isFast ? Math.min(2 * bytes, MAX_BYTES) : RANGE_BYTES;
 				const hits = range.lines.filter(({ text }) => fold(text).includes(words)).reverse();
 				this.#hits.append(
 					...hits.slice(0, HIT_LIMIT - count).map((line) => renderHit(line, words)),

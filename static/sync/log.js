@@ -8,8 +8,8 @@ import { reader } from '../net/reader.js';
  * @import { LineRange } from '../net/reader.js'
  */
 
-/** The log catches up on no more than this; of more it reads the end only. */
-const CATCH_UP_BYTES = 1_048_576;
+/** The log catches up on no more than this, 10 s of a slow line; of more it reads the end only. */
+const CATCH_UP_BYTES = 262_144;
 
 /**
  * sync/ keeps the page in step with its room and sends what the reader writes: the log, the
@@ -77,23 +77,22 @@ class RoomLog extends Emitter {
 	async #readNews() {
 		while (this.#isBehind) {
 			this.#isBehind = false;
-			const news = this.isOpen ? await reader.readNews(this.cursor.offset) : undefined;
 			if (!this.isOpen) await this.openTail();
-			if (!news) continue;
-			let { range } = news;
-			if (news.isEdited || this.#isOtherRoom(range.cursor.epoch)) {
-				await this.openTail();
-				continue;
-			}
-			if (range.size - this.cursor.offset > CATCH_UP_BYTES) {
-				this.#skipTo(await reader.readTail());
-				continue;
-			}
-			for (;;) {
-				this.#append(range.lines, range.cursor.epoch, false);
-				if (this.cursor.offset >= range.cursor.offset || !range.lines.length) break;
-				range = await reader.readAfter(this.cursor.offset);
-			}
+			else await this.#takeNews();
+		}
+	}
+
+	async #takeNews() {
+		let range = await reader.readNews(this.cursor);
+		while (range) {
+			const { cursor, lines } = range;
+			if (range.isCut || this.#isOtherRoom(cursor.epoch)) return this.openTail();
+			const aheadBytes = cursor.offset - this.cursor.offset;
+			const hasGap = range.isOpen || range.start > this.cursor.offset;
+			if (hasGap || aheadBytes > CATCH_UP_BYTES) return this.#skipTo(await reader.readTail());
+			this.#append(lines, cursor.epoch, false);
+			if (this.cursor.offset >= cursor.offset || !lines.length) return;
+			range = await reader.readAfter(this.cursor.offset);
 		}
 	}
 

@@ -1,5 +1,6 @@
 // A wire that can be bad on purpose: TCP between the browser and the service.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** The proxy; its switches take effect on the next bytes. */
 export interface BadProxy {
@@ -30,6 +31,8 @@ export interface BadProxy {
    * reaches the service.
    */
   portal: keyof typeof portals | false;
+  /** How many bytes of answers come through in a second, over all connections together. */
+  bytesPerSecond: number;
   /** Ends all connections. */
   cut(): void;
   /** How many bytes of streams didn't come through. */
@@ -40,6 +43,9 @@ export interface BadProxy {
   openStreams: number;
   close(): void;
 }
+
+/** How much a slow line takes at once. */
+const SLICE_BYTES = 4096;
 
 const login = '<!doctype html>\n<title>Sign in</title>\n<p>Who are you?\n';
 const portals = {
@@ -69,6 +75,7 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
     swallowsStreams: false,
     freezesStreams: false,
     portal: false,
+    bytesPerSecond: Number.POSITIVE_INFINITY,
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
@@ -80,6 +87,20 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
       proxy.cut();
     },
   };
+
+  let busyUntilMs = 0;
+  /** Writes bytes as a slow line does, a little at a time, while other connections take turns. */
+  async function writeSlowly(from: Socket, to: Socket, bytes: Buffer): Promise<void> {
+    from.pause();
+    for (let begin = 0; begin < bytes.length && !to.destroyed; begin += SLICE_BYTES) {
+      const slice = bytes.subarray(begin, begin + SLICE_BYTES);
+      busyUntilMs = Math.max(busyUntilMs, performance.now());
+      busyUntilMs += (1000 * slice.length) / proxy.bytesPerSecond;
+      await pause(busyUntilMs - performance.now());
+      to.write(slice);
+    }
+    from.resume();
+  }
 
   function relay(client: Socket): void {
     const service = connect(targetPort, '127.0.0.1');
@@ -143,6 +164,8 @@ export async function startProxy(targetPort: number): Promise<BadProxy> {
       if (kind === 'post' && proxy.losesAnswers) lose(bytes);
       else if (kind === 'stream' && (proxy.swallowsStreams || proxy.freezesStreams)) {
         proxy.withheldBytes += bytes.length;
+      } else if (proxy.bytesPerSecond < Number.POSITIVE_INFINITY) {
+        void writeSlowly(service, client, bytes);
       } else client.write(bytes);
     });
   }
