@@ -1,13 +1,13 @@
 // Proxies as strangers set them up: each configuration in as few lines as people write, all of one program
 // in one process of it, each on a port of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { createProxyServer, type ProxyServerOptions } from 'httpxy';
 import { get } from '../support/http.ts';
 import type { need } from '../support/need.ts';
-import { makeTempFolder } from '../support/paths.ts';
+import { makeTempFolder, projectFolder } from '../support/paths.ts';
 import { findFreePort, waitUntil, watch } from '../support/server.ts';
 
 /** The name under which browsers know the site. It is not `localhost`, as they trust that one more. */
@@ -26,6 +26,8 @@ export interface Recipe {
   isCache?: true;
   /** It names an entity anew when it compresses, so a compressed one is never `304`. */
   renamesCompressed?: true;
+  /** It does not show the operators' pages. */
+  hidesOperators?: true;
   /** Options of a proxy in JavaScript. */
   options?: ProxyServerOptions;
 }
@@ -72,7 +74,7 @@ export async function startProxies(program: Program, upstream: number): Promise<
   const started = program.start(proxies, upstream, folder);
   const children = started.children.map((child) => watch(child, { isGroup: true }));
   const isUp = async ({ port }: RunningProxy): Promise<boolean> => {
-    const answer = await get({ port }, '/-/healthy', { host: site }).catch(() => undefined);
+    const answer = await get({ port }, '/general', { host: site }).catch(() => undefined);
     return answer?.status === 200;
   };
   for (const proxy of proxies) {
@@ -532,3 +534,23 @@ const javascript: Program = {
 
 /** All programs. */
 export const programs = [nginx, apache, haproxy, caddy, varnish, squid, javascript];
+
+const proxiesPage = readFileSync(join(projectFolder, 'docs', 'proxies.md'), 'utf8');
+
+/** Takes a block of code out of docs/proxies.md. */
+export function findBlock(language: string): string {
+  const [, block] = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(proxiesPage) ?? [];
+  if (block === undefined) throw new Error(`docs/proxies.md has no block of ${language}`);
+  return block;
+}
+
+for (const program of [nginx, apache, haproxy, caddy]) {
+  const text = findBlock(program.name.toLowerCase())
+    .replace('listen 80', 'listen 127.0.0.1:PORT')
+    .replace('<VirtualHost *:80', 'Listen 127.0.0.1:PORT\n<VirtualHost 127.0.0.1:PORT')
+    .replace('bind :80', 'bind 127.0.0.1:PORT')
+    .replace('http://chat.example', 'http://chat.example:PORT')
+    .replace('127.0.0.1:8080', '127.0.0.1:UPSTREAM')
+    .replaceAll('chat.example', site);
+  program.recipes.push({ name: 'as docs/proxies.md has it', text, hidesOperators: true });
+}

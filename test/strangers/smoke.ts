@@ -188,6 +188,11 @@ export const smokes: Record<string, Smoke> = {
     }
   },
 
+  'operators’ pages are hidden where the configuration says so': async (proxy) => {
+    const { status } = await get(proxy, '/-/metrics', host);
+    assert.equal(status, proxy.hidesOperators ? 404 : 200);
+  },
+
   'a refusal keeps its words': async (proxy, _, room) => {
     const answer = await post(proxy, room, { username: 'ann' }, browser);
     if (proxy.hides !== undefined) return;
