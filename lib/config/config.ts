@@ -36,7 +36,7 @@ export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();
   const store = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
-  return Object.freeze({
+  return {
     port: toPort(environment),
     host: read(environment, 'HOST'),
     storeAddress: readStoreAddress('CHAT_STORE', store, environment),
@@ -46,7 +46,7 @@ export function readConfig(environment: Environment = process.env): Config {
     timeZone: toTimeZone(environment),
     durability: toChoice(environment, 'CHAT_DURABILITY', ['disk', 'memory'], 'disk'),
     log: readLogLevel(environment),
-  });
+  };
 }
 
 /** Reads `CHAT_LOG` alone. */

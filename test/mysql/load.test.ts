@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, suite, test } from 'node:test';
 import { findViolations } from '../support/checker.ts';
-import { runCrowd } from '../support/crowd.ts';
+import { beginRooms, runCrowd } from '../support/crowd.ts';
 import { engines } from '../support/databases.ts';
 import { get, post, read } from '../support/http.ts';
 import { need } from '../support/need.ts';
@@ -86,24 +86,13 @@ for (const engine of engines) {
     test('replicas that start at once on an empty database make its tables once', async () => {
       const store = await database.makeStore();
       const servers = await Promise.all([0, 1, 2, 3, 4].map(() => startServer({ store })));
-      const names = Array.from({ length: 60 }, (_, n) => `new-${n}`);
-      const records = await Promise.all(
-        servers.map((server, n) =>
-          runCrowd({
-            servers: [server],
-            rooms: names,
-            clientCount: 1,
-            messageCount: names.length,
-            prefix: `p${n}-`,
-          }),
-        ),
+      const history = await beginRooms(servers, 60);
+      assert.ok(
+        history.sent.every(({ line }) => line !== undefined),
+        'each was acknowledged',
       );
-      const rooms = new Map<string, string>();
-      for (const name of names) rooms.set(name, (await read(servers[0]!, name)).text);
-      const sent = records.flatMap((record) => record.sent);
-      assert.equal(sent.filter((one) => one.line === undefined).length, 0, 'each was acknowledged');
-      assert.deepEqual(findViolations({ sent, seen: [], rooms }), []);
-      for (const text of rooms.values()) assert.equal(text.split('\n').length, 6);
+      assert.deepEqual(findViolations(history), []);
+      for (const text of history.rooms.values()) assert.equal(text.split('\n').length, 6);
       const versions = await database.run('SELECT version FROM chat_schema', store);
       assert.equal(versions.length, 1);
       await Promise.all(servers.map((server) => server.stop()));

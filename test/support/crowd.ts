@@ -1,7 +1,7 @@
 // Many clients that talk to one or more replicas at once, and a record of all that they did.
 import { Agent } from 'node:http';
 import type { Seen, Sent } from './checker.ts';
-import { ask } from './http.ts';
+import { ask, read } from './http.ts';
 import { pause, type Server } from './server.ts';
 
 /** What a crowd does. */
@@ -47,6 +47,18 @@ export async function runCrowd(options: CrowdOptions): Promise<CrowdRecord> {
   );
   await Promise.all(clients);
   return record;
+}
+
+/** Lets every process send one message to each of so many new rooms, and gives what came of it. */
+export async function beginRooms(servers: Server[], count: number) {
+  const names = Array.from({ length: count }, (_, n) => `new-${n}`);
+  const crowd = { rooms: names, clientCount: 1, messageCount: count };
+  const records = await Promise.all(
+    servers.map((server, n) => runCrowd({ ...crowd, servers: [server], prefix: `p${n}-` })),
+  );
+  const rooms = new Map<string, string>();
+  for (const name of names) rooms.set(name, (await read(servers[0]!, name)).text);
+  return { sent: records.flatMap(({ sent }) => sent), seen: [], rooms };
 }
 
 async function runClient(options: CrowdOptions, index: number, record: CrowdRecord): Promise<void> {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { findViolations } from '../../support/checker.ts';
-import { runCrowd } from '../../support/crowd.ts';
+import { beginRooms, runCrowd } from '../../support/crowd.ts';
 import { read } from '../../support/http.ts';
 import { makeTempFolder } from '../../support/paths.ts';
 import { startServer } from '../../support/server.ts';
@@ -37,22 +37,8 @@ test('3 processes, 8 clients, 4 rooms, 20,000 messages: each line once, in order
 test('a room that many processes begin at once is begun once', async () => {
   const store = makeTempFolder('rooms');
   const servers = await Promise.all([0, 1, 2].map(() => startServer({ store })));
-  const names = Array.from({ length: 200 }, (_, n) => `new-${n}`);
-  const records = await Promise.all(
-    servers.map((server, n) =>
-      runCrowd({
-        servers: [server],
-        rooms: names,
-        clientCount: 1,
-        messageCount: names.length,
-        prefix: `p${n}-`,
-      }),
-    ),
-  );
-  const rooms = new Map<string, string>();
-  for (const name of names) rooms.set(name, (await read(servers[0]!, name)).text);
-  const sent = records.flatMap((record) => record.sent);
-  assert.deepEqual(findViolations({ sent, seen: [], rooms }), []);
-  for (const text of rooms.values()) assert.equal(text.split('\n').length, 4);
+  const history = await beginRooms(servers, 200);
+  assert.deepEqual(findViolations(history), []);
+  for (const text of history.rooms.values()) assert.equal(text.split('\n').length, 4);
   await Promise.all(servers.map((server) => server.stop()));
 });

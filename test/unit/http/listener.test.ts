@@ -1,8 +1,6 @@
 // The listening server: its limit, its protocol errors, and its drain.
 import assert from 'node:assert/strict';
-import { stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { connect as connectNet } from 'node:net';
 import { suite, type TestContext, test } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Listener, type ListenerOptions, MAX_OPEN_RESPONSES } from '../../../lib/http/listener.ts';
@@ -100,16 +98,6 @@ suite('connections', () => {
       wire.send(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n${'x'.repeat(5000)}`);
       checkRefusal(await wire.waitForEnd(), 503);
     }
-  });
-
-  test('stay open between requests', async (t) => {
-    const { connect, listener } = await listen(t);
-    const wire = await connect();
-    for (let count = 1; count <= 3; count += 1) {
-      wire.send(request);
-      await wire.waitFor(new RegExp(`(?:[^]*?HTTP/1\\.1 200){${count}}[^]*ok$`));
-    }
-    assert.equal(listener.connectionCount, 1);
   });
 });
 
@@ -298,24 +286,6 @@ suite('a connection with many requests at once', () => {
 });
 
 suite('a drain', () => {
-  test('takes no new connection and serves what still arrives on an idle one', async (t) => {
-    const { listener, connect, port } = await listen(t);
-    const wire = await connect();
-    wire.send(request);
-    await wire.waitFor(/ok$/);
-    let isDrained = false;
-    const drained = listener.drain(20_000).then(() => {
-      isDrained = true;
-    });
-    await waitUntil('nobody is let in', () => isRefused(port));
-    wire.send(request);
-    await wire.waitFor(/ok.+ok$/s);
-    assert.equal(isDrained, false, 'a connection is still open');
-    wire.close();
-    await drained;
-    assert.equal(listener.connectionCount, 0);
-  });
-
   test('closes at once what has been idle for its grace, and serves what has not', async (t) => {
     const { listener, connect } = await listen(t);
     const graceMs = 3000;
@@ -336,24 +306,6 @@ suite('a drain', () => {
     await drained;
   });
 
-  test('serves whom the system let in before it knew of the drain', async (t) => {
-    const { listener, port } = await listen(t);
-    // On from here as after a signal: in the part of a turn in which connections are accepted.
-    await stat('.');
-    const sockets = Array.from({ length: 20 }, () => connectNet(port, '127.0.0.1'));
-    const texts = sockets.map(async (socket) => {
-      socket.setEncoding('latin1').end(request);
-      return (await socket.toArray()).join('');
-    });
-    // Now they are connected, but nobody has accepted them.
-    await new Promise(process.nextTick);
-    assert.equal(listener.connectionCount, 0);
-    const drained = listener.drain(20_000);
-    for (const text of await Promise.all(texts)) assert.match(text, /ok$/);
-    await drained;
-    assert.ok(await isRefused(port));
-  });
-
   test('lets people in until it is calm', async (t) => {
     const { listener, port } = await listen(t);
     keepBusy(t);
@@ -369,40 +321,5 @@ suite('a drain', () => {
     const drained = listener.drain(20_000);
     await waitUntil('nobody is let in', () => isRefused(port));
     await drained;
-  });
-
-  test('waits for an answer that is under way', async (t) => {
-    let pending: ServerResponse | undefined;
-    const { listener, connect, port } = await listen(t, {
-      handler: (_, response) => {
-        pending = response;
-      },
-    });
-    const wire = await connect();
-    wire.send(request);
-    await waitUntil('asked', () => pending !== undefined);
-    const drained = listener.drain(20_000);
-    await waitUntil('nobody is let in', () => isRefused(port));
-    pending!.shouldKeepAlive = false;
-    answer(pending!);
-    assert.match(await wire.waitForEnd(), /ok$/);
-    await drained;
-  });
-
-  test('ends after its grace, though connections are left', async (t) => {
-    const { listener, connect } = await listen(t);
-    const wire = await connect();
-    wire.send('GET / HT');
-    await waitUntil('connected', () => listener.connectionCount === 1);
-    await listener.drain(200);
-    assert.ok(listener.connectionCount <= 1);
-  });
-});
-
-test('a port that is taken is told', async (t) => {
-  const { port } = await listen(t);
-  const handler: ListenerOptions['handler'] = () => undefined;
-  await assert.rejects(new Listener({ handler, common }).listen(port, '127.0.0.1'), {
-    code: 'EADDRINUSE',
   });
 });

@@ -66,16 +66,6 @@ suite('a histogram', () => {
     });
   });
 
-  test('has its labels beside the bound', () => {
-    const registry = new Registry();
-    registry.histogram('h', 'H.', [1], { route: 'room' }).observe(3);
-    const samples = readSamples(registry.show());
-    assert.equal(samples.get('h_bucket{route="room",le="1"}'), 0);
-    assert.equal(samples.get('h_bucket{route="room",le="+Inf"}'), 1);
-    assert.equal(samples.get('h_sum{route="room"}'), 3);
-    assert.equal(samples.get('h_count{route="room"}'), 1);
-  });
-
   test('has bounds that rise', () => {
     for (const bounds of [SECONDS_BOUNDS, COUNT_BOUNDS]) {
       assert.deepEqual(
@@ -96,23 +86,4 @@ suite('a sample', () => {
     assert.equal(readSamples(registry.show()).get('g'), 2e-7);
     assert.match(registry.show(), /^# TYPE g gauge$/m);
   });
-});
-
-test('a page of everything is one text of whole families', () => {
-  const registry = new Registry();
-  assert.equal(registry.show(), '');
-  registry.counter('a_total', 'A.');
-  registry.histogram('h', 'H.', SECONDS_BOUNDS);
-  registry.sample('c_total', 'C.', 'counter', () => 5);
-  registry.counter('a_total', 'A.', { x: 'y' });
-  const text = registry.show();
-  readSamples(text);
-  const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map((match) => match[1]);
-  assert.deepEqual(names, ['a_total', 'h', 'c_total']);
-  let family = '';
-  for (const line of text.split('\n').slice(0, -1)) {
-    const head = /^# HELP (\S+)/.exec(line)?.[1];
-    if (head !== undefined) family = head;
-    else if (!line.startsWith('#')) assert.ok(line.startsWith(family), `${line} under ${family}`);
-  }
 });
