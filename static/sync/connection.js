@@ -47,6 +47,9 @@ class Connection extends Emitter {
 			this.#heardAt = Date.now();
 			for (const line of lines) log.receive(epoch, line, true);
 		});
+		on(this.#tabs, 'gap', () => log.catchUp().catch(() => {}));
+		on(this.#tabs, 'reset', () => log.openTail().catch(() => {}));
+		on(log, 'gap open', () => this.#tabs.isLeader && this.#tabs.send({ event: 'gap' }));
 		on(log, 'lines', ({ detail: { lines, isFromTab } }) => {
 			if (!isFromTab) this.#tabs.send({ epoch: log.cursor.epoch, lines });
 		});
@@ -108,13 +111,18 @@ class Connection extends Emitter {
 		return this.#poll(POLL_MS, signal);
 	}
 
-	/** Waits for what the leader sends, and polls while that is silent. @param {AbortSignal} signal */
+	/**
+	 * Waits for what the leader sends, and polls while it gives no sign of life: one that is suspended
+	 * or shows a dialog keeps its lock.
+	 * @param {AbortSignal} signal
+	 */
 	async #followLeader(signal) {
-		this.#tabs.send({ isQuestion: true });
+		this.#heardAt = 0;
 		while (!signal.aborted) {
+			const patienceMs = document.hidden ? STALE_MS : 2 * POLL_MS;
+			if (Date.now() - this.#heardAt > patienceMs / 2) this.#tabs.send({ event: 'question' });
 			await pause(POLL_MS, signal);
-			if (signal.aborted || Date.now() - this.#heardAt < STALE_MS) continue;
-			// A leader that is suspended, or shows a dialog, keeps its lock.
+			if (signal.aborted || Date.now() - this.#heardAt < patienceMs) continue;
 			await log.catchUp();
 			this.#setStatus({ state: 'polling', server: '', reason: '' });
 		}
@@ -141,7 +149,10 @@ class Connection extends Emitter {
 		if (isOpen) this.#streamFailures = 0;
 		if (ending === 'refused') this.#streamFailures += 1;
 		if (ending === 'silent') this.#streamFailures = STREAM_FAILURE_LIMIT;
-		if (ending === 'reset') await log.openTail();
+		if (ending === 'reset') {
+			await log.openTail();
+			this.#tabs.send({ event: 'reset' });
+		}
 		if (signal.aborted) return;
 		this.#publish('connecting');
 		// A server that shuts down ends all its streams at once; they must not all come back at once.

@@ -8,8 +8,8 @@ import { acquireStream, elect } from './election.js';
  * @import { Role } from './election.js'
  * @typedef {{ state: 'connecting' | 'live' | 'polling' | 'offline', server: string,
  *   reason: string }} Status how the page is connected; `reason`: why it isn't, in the server's words
- * @typedef {{ lines?: Line[], epoch?: string, status?: Status, isQuestion?: true }} Message what
- *   tabs tell each other; a question asks the leader for its status
+ * @typedef {{ lines?: Line[], epoch?: string, status?: Status,
+ *   event?: 'question' | 'gap' | 'reset' }} Message what tabs tell each other
  */
 
 /**
@@ -18,6 +18,7 @@ import { acquireStream, elect } from './election.js';
  * - `role`: this tab has another one
  * - `lines` ({ epoch, lines }), `status` (Status): the leader sent these
  * - `question`: another tab asks this leader for its status
+ * - `gap`, `reset`: there is more than the leader sent, or the room is not what it was
  */
 export class Tabs extends Emitter {
 	/** @type {BroadcastChannel | undefined} */
@@ -70,9 +71,9 @@ export class Tabs extends Emitter {
 	}
 
 	/** @param {Message} message */
-	#receive({ lines, epoch, status, isQuestion }) {
+	#receive({ lines, epoch, status, event }) {
 		if (lines && epoch) this.emit('lines', { epoch, lines });
-		if (isQuestion && this.isLeader) this.emit('question');
+		if (event && this.isLeader === (event === 'question')) this.emit(event);
 		if (status && !this.isLeader) this.emit('status', status);
 	}
 }

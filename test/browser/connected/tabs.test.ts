@@ -1,5 +1,7 @@
 // Ten tabs of one room: one stream, and every one of them live.
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { post } from '../../support/http.ts';
@@ -80,6 +82,22 @@ test('when the tab that holds the stream closes, another goes on without a gap',
   await posting;
   await assertAllShow(pages, said);
   await waitUntil('one stream is open', () => proxy.openStreams === 1);
+});
+
+test('all tabs hear of what was too much for the one that holds the stream', {
+  skip,
+}, async (t) => {
+  const { server, proxy, pages } = await openTabs(t, 2);
+  await post(server, 'ten', { username: 'other', message: 'before' });
+  for (const page of pages) await waitForText(page, 'before');
+  proxy.freezesStreams = true;
+  const line = `[2026-01-01 00:00:00] other: ${'x'.repeat(1000)}\n`;
+  const last = '[2026-01-01 00:00:00] other: and that was it\n';
+  appendFileSync(join(server.store, 'ten.txt'), line.repeat(400) + last);
+  await waitUntil('the lines were sent', () => proxy.withheldBytes > 64_000);
+  proxy.freezesStreams = false;
+  proxy.cut();
+  for (const page of pages) await waitForText(page, 'and that was it', 10_000);
 });
 
 test('without Web Locks, as over plain HTTP on a network, tabs are live all the same', {
