@@ -30,6 +30,18 @@ const lacks: Record<string, string> = {
   'Web Locks whose getter throws': `${refuse} Object.defineProperty(Navigator.prototype, 'locks', { get: refuse });`,
   'no EventSource': 'delete window.EventSource;',
   'an EventSource that throws': `${refuse} window.EventSource = class { constructor() { refuse(); } };`,
+  'none of what came after the beginning of 2022': `
+    delete Intl.Segmenter; delete URL.canParse; delete URL.parse; delete AbortSignal.any;
+    delete AbortSignal.timeout; delete AbortSignal.abort; delete AbortSignal.prototype.throwIfAborted;
+    delete window.structuredClone; delete window.CSSLayerBlockRule; delete window.navigation;
+    delete ReadableStream.prototype[Symbol.asyncIterator]; delete ReadableStream.from;
+    delete Blob.prototype.bytes; delete Response.prototype.bytes; delete Object.groupBy;
+    delete Map.groupBy; delete Array.fromAsync; delete Promise.try; delete RegExp.escape;
+    delete Set.prototype.union; delete window.Iterator; delete Uint8Array.fromBase64;
+    delete Element.prototype.checkVisibility; delete Element.prototype.setHTMLUnsafe;
+    delete HTMLElement.prototype.showPopover; delete document.startViewTransition;
+    delete window.trustedTypes; delete window.CloseWatcher; delete window.scheduler;
+    CSS.supports = () => false;`,
   'storage that throws': `${refuse}
     Object.defineProperty(window, 'localStorage', { get: refuse });
     Object.defineProperty(window, 'sessionStorage', { get: refuse });`,
@@ -50,7 +62,7 @@ const lacks: Record<string, string> = {
     'delete window.Notification; delete Navigator.prototype.clipboard;',
 };
 for (const [words, before] of Object.entries(lacks)) {
-  test(`with ${words} the page reads, writes and hears`, { skip }, async (t) => {
+  test(`with ${words} the page reads, writes, hears and finds`, { skip }, async (t) => {
     const server = await serve(t);
     await post(server, 'old', { username: 'Other', message: 'see https://example.com/ me' });
     const { page, faults } = await openAs(browser.get(), `${server.url}/old`, { before });
@@ -68,6 +80,12 @@ for (const [words, before] of Object.entries(lacks)) {
     await page.locator('#scroller').focus();
     await page.keyboard.press('ArrowUp');
     assert.equal(await page.evaluate(() => document.activeElement?.className), 'time');
+    await page.keyboard.press('/');
+    await page.locator('#words').fill('THEIRS');
+    await page.locator('#words').press('Enter');
+    await page.getByText('1 message', { exact: true }).waitFor();
+    await page.locator('#hits a').click();
+    await page.locator('.row.target', { hasText: 'theirs' }).waitFor();
     assert.deepEqual(faults, []);
   });
 }
