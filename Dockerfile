@@ -34,9 +34,10 @@ LABEL org.opencontainers.image.title="chat" \
       org.opencontainers.image.base.name="scratch"
 COPY --from=runtime /image /
 WORKDIR /chat
-COPY package.json ./
+# Readable for the service's user, though whoever cloned the repository may have a umask of 077.
+COPY --chmod=644 package.json ./
 COPY --from=build /chat/dist dist
-COPY static static
+COPY --chmod=755 static static
 # The zone of the lines' times. Node brings its own time zone data, so any other works as well.
 ENV TZ=UTC NODE_ENV=production
 USER 10001:10001

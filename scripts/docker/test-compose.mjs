@@ -4,6 +4,8 @@
 // MySQL, as compose.mysql.yaml has it, for the suites that show what users see. Two suites run at a time, each in a
 // Compose project of its own. Nothing is left behind but the cache folder.
 import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { build } from '../build.mjs';
 import { compileTests, fail, installPackages, listFiles, mustRun, root, run } from '../lib.mjs';
@@ -55,14 +57,25 @@ async function runSuites(words) {
   return code;
 }
 
-/** Makes the base images where they are missing, and of them the service's image, once for all suites. */
+/**
+ * Makes the base images where they are missing, and of them the service's image, once for all suites: from
+ * files as they are after a clone under a umask of 077.
+ */
 function buildImages(isOnMysql) {
   const bases = ['node', 'nginx', ...(isOnMysql ? ['mysql'] : [])];
   mustRun('bash', [join(root, 'scripts', 'docker', 'images.sh'), ...bases]);
+  const context = mkdtempSync(join(tmpdir(), 'chat-context-'));
   const files = ['compose.yaml', ...(isOnMysql ? ['compose.mysql.yaml'] : [])];
+  const ignores = readFileSync(join(root, '.dockerignore'), 'utf8');
+  const sent = [...ignores.matchAll(/^!(.+)$/gm)].map(([, path]) => path);
+  for (const path of ['.dockerignore', 'Dockerfile', ...files, ...sent]) {
+    cpSync(join(root, path), join(context, path), { recursive: true });
+  }
+  mustRun('chmod', ['-R', 'go=', context]);
   const env = { ...process.env, CHAT_IMAGE: image };
   const args = ['compose', ...files.flatMap((file) => ['-f', file]), 'build', '--quiet', 'chat'];
-  mustRun('docker', args, { env });
+  mustRun('docker', args, { cwd: context, env });
+  rmSync(context, { recursive: true });
 }
 
 /** Removes a suite's containers, networks and volumes, whatever state they were left in. */

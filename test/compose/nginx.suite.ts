@@ -181,11 +181,52 @@ suite('nginx', () => {
     );
   });
 
-  test('answers what is no HTTP in plain text', async () => {
-    const wire = await openWire(stack);
-    wire.send('GET / HTTP/1.1\r\n\r\n');
-    const answer = await wire.waitForEnd();
-    assert.match(answer, /^HTTP\/1\.1 400 [\s\S]*text\/plain[\s\S]*\r\n\r\nThis is no HTTP/);
+  test('refuses in one plain line what it gives to no replica', async () => {
+    const head = 'HTTP/1.1\r\nHost: x\r\n';
+    const long = 'x'.repeat(9000);
+    const refused: [request: string, status: number, text: RegExp][] = [
+      ['GET / HTTP/1.1\r\n\r\n', 400, /no HTTP request/],
+      ['\x16\x03\x01\r\n\r\n', 400, /no HTTP request/],
+      [`GET /%00 ${head}\r\n`, 400, /no HTTP request/],
+      [`GET / ${head}Host: y\r\n\r\n`, 400, /no HTTP request/],
+      [`TRACE / ${head}\r\n`, 405, /GET, HEAD, POST and OPTIONS/],
+      [`GET /${long} ${head}\r\n`, 414, /address is too long/],
+      [`GET / ${head}Cookie: ${long}\r\n\r\n`, 431, /header is too large/],
+      [`POST / ${head}Transfer-Encoding: zip\r\n\r\n`, 501, /Transfer-Encoding/],
+      ['GET / HTTP/2.0\r\nHost: x\r\n\r\n', 505, /HTTP\/1\.1/],
+      [`GET /-/refused ${head}Connection: close\r\n\r\n`, 404, /no such page/],
+    ];
+    for (const [sent, status, text] of refused) {
+      const wire = await openWire(stack);
+      wire.send(sent);
+      const [fields = '', body = ''] = (await wire.waitForEnd()).split('\r\n\r\n');
+      assert.match(fields, new RegExp(`^HTTP/1\\.1 ${status} `), sent.slice(0, 40));
+      assert.match(fields, /\r\nContent-Type: text\/plain; charset=utf-8\r\n/);
+      assert.match(fields, /\r\nX-Content-Type-Options: nosniff(\r\n|$)/);
+      assert.equal(/\r\nAllow: GET, HEAD, POST, OPTIONS\r\n/.test(fields), status === 405);
+      assert.match(body, text);
+      assert.match(body, /^[^<\n]{10,100}\n$/);
+    }
+  });
+
+  test('opens the files that all its connections take, though it begins with 1,024', async () => {
+    const file = `${join(projectFolder, 'nginx.conf')}:/etc/nginx/nginx.conf:ro`;
+    const like = [
+      '--user',
+      '101:101',
+      '--read-only',
+      '--tmpfs',
+      '/tmp:mode=1777',
+      '--volume',
+      file,
+    ];
+    const options = ['--detach', '--label', fakeLabel, '--ulimit', 'nofile=1024:20000', ...like];
+    const id = await docker('run', ...options, 'nginx:1.30');
+    await waitUntil('both workers may open 20,000', async () => {
+      const limits = await docker('exec', id, 'sh', '-c', 'cat /proc/[0-9]*/limits');
+      return [...limits.matchAll(/^Max open files +20000 /gm)].length === 2;
+    });
+    await docker('rm', '--force', '--volumes', id);
   });
 
   test('never sends a POST twice that may have been stored, but a GET', async () => {
