@@ -1,6 +1,6 @@
 /** Delivers the new lines of one room to its subscribers. */
 import type { Log } from '../ops/log.ts';
-import { readLines } from '../room/line-reader.ts';
+import { hasLine, type LineMark, markLastLine, readLines } from '../room/line-reader.ts';
 import type { Snapshot, Store } from '../store/store.ts';
 import type { Format, Subscriber } from './subscriber.ts';
 
@@ -24,6 +24,9 @@ export class RoomFeed {
   #isFailing = false;
   #isClosing = false;
   #delayMs = 0;
+  #etag = '';
+  /** The last line of the last snapshot. */
+  #lastLine: LineMark | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(room: string, store: Store, log: Log) {
@@ -80,8 +83,10 @@ export class RoomFeed {
     const snapshot = await this.#store.snapshot(this.#room);
     if (snapshot.isSettled) this.#delayMs = 0;
     else this.#deliverLater(WRITING_DELAYS);
+    const isEdited = await this.#isEdited(snapshot);
     for (const subscriber of subscribers) {
-      if (subscriber.isStale(snapshot.epoch, snapshot.completeBytes)) subscriber.reset();
+      const isStale = subscriber.isStale(snapshot.epoch, snapshot.completeBytes);
+      if (isStale || (isEdited && subscriber.offset > 0)) subscriber.reset();
     }
     // Send from this snapshot at least once, so that notices without a pause keep nobody waiting.
     do {
@@ -89,6 +94,19 @@ export class RoomFeed {
       if (groups.size === 0) return;
       for (const [offset, group] of groups) await sendLines(snapshot, offset, group);
     } while (!this.#isNotified);
+  }
+
+  /**
+   * Tells whether somebody changed what was sent: the room may have been cut, and have grown again
+   * before anybody noticed. Reads nothing but what is in memory, unless the room grew by more.
+   */
+  async #isEdited(snapshot: Snapshot): Promise<boolean> {
+    const mark = this.#lastLine;
+    if (mark?.end === snapshot.completeBytes && snapshot.etag === this.#etag) return false;
+    const isEdited = mark !== undefined && !(await hasLine(snapshot, mark));
+    this.#lastLine = markLastLine(snapshot);
+    this.#etag = snapshot.etag;
+    return isEdited;
   }
 
   #endStreams(): void {

@@ -1,4 +1,5 @@
 /** Reads complete lines of a room in pieces of bounded size. */
+import { MAX_USERNAME_CHARACTERS, TIME_BYTES } from './message.ts';
 import { LF } from './text.ts';
 
 /** How much is read at once, in bytes. A single longer line takes more. */
@@ -27,6 +28,17 @@ export interface LineSource {
 export interface Lines {
   readonly text: Buffer;
   readonly end: number;
+}
+
+/** How much of a line is remembered, in bytes: the time and the longest username. */
+const MARK_BYTES = TIME_BYTES + 4 * MAX_USERNAME_CHARACTERS + 2;
+
+/** What is remembered of a line, to notice that somebody edited the room before its end. */
+export interface LineMark {
+  readonly start: number;
+  readonly end: number;
+  /** Its time and username; of a line that is no message its first bytes. */
+  readonly head: Buffer;
 }
 
 /**
@@ -77,6 +89,31 @@ export async function readLines(source: LineSource, offset: number): Promise<Lin
     if (last !== -1) return { text: text.subarray(0, last + 1), end: offset + last + 1 };
     if (sizeBytes === MAX_LINE_BYTES) return skipLine(source, offset);
   }
+}
+
+/** Remembers the last complete line; `undefined` if there is none, or it is not in memory. */
+export function markLastLine(source: Omit<LineSource, 'read'>): LineMark | undefined {
+  const { sizeBytes, completeBytes, tail } = source;
+  const tailOffset = sizeBytes - tail.length;
+  if (completeBytes <= tailOffset) return undefined;
+  const lines = tail.subarray(0, completeBytes - tailOffset);
+  const start = lines.subarray(0, -1).lastIndexOf(LF) + 1;
+  if (start === 0 && tailOffset > 0) return undefined;
+  const line = lines.subarray(start, start + MARK_BYTES);
+  const nameEnd = line.indexOf(': ', TIME_BYTES);
+  // A copy, so that the tail is not kept for it.
+  const head = Buffer.from(nameEnd === -1 ? line : line.subarray(0, nameEnd));
+  return { start: tailOffset + start, end: completeBytes, head };
+}
+
+/** Tells whether a line is still where it was. It may have another message of the same length. */
+export async function hasLine(
+  source: LineSource,
+  { start, end, head }: LineMark,
+): Promise<boolean> {
+  if (end > source.completeBytes) return false;
+  const line = await readPart(source, start, end);
+  return line.indexOf(LF) === line.length - 1 && line.subarray(0, head.length).equals(head);
 }
 
 /** Tells whether a line begins at an offset, or the last complete line ends there. */

@@ -353,6 +353,7 @@ suite('a reader whose room', () => {
   const changes: [name: string, change: (file: string) => void, resets: number][] = [
     ['was removed and made again', (file) => beginAnew(file, 'new\nend\n'), 1],
     ['was replaced by another file', (file) => replace(file, 'new\nend\n'), 1],
+    ['was cut and has grown again', (file) => replace(file, makeLines(2) + makeLines(4)), 1],
     ['was cut short in place', (file) => writeFileSync(file, 'line 0\nend\n'), 1],
     ['got another first line', (file) => edit(file, /^line 0/, 'LINE 0'), 1],
     ['was edited so that its cursor is inside a line', (file) => edit(file, /\n$/, ' glued\n'), 1],

@@ -13,6 +13,8 @@ import type { Snapshot, Store } from '../../../lib/store/store.ts';
 class ScriptedStore implements Pick<Store, 'snapshot' | 'watch'> {
   text = '';
   isSettled = true;
+  /** Whether snapshots have the text in memory, as those of a folder's small rooms have. */
+  hasTail = false;
   snapshotCount = 0;
   readCount = 0;
   watchCount = 0;
@@ -45,7 +47,7 @@ class ScriptedStore implements Pick<Store, 'snapshot' | 'watch'> {
       completeBytes: bytes.lastIndexOf('\n') + 1,
       epoch: toEpoch(bytes),
       isSettled: this.isSettled,
-      tail: Buffer.alloc(0),
+      tail: this.hasTail ? bytes : Buffer.alloc(0),
       async *read(from, to) {
         store.readCount += 1;
         await store.readGate;
@@ -182,6 +184,37 @@ suite('delivery', () => {
     store.report('another room');
     await runPending();
     assert.equal(store.snapshotCount, snapshotCount);
+  });
+
+  test('a room that is cut and has grown again unseen is sent from its beginning', async () => {
+    store.hasTail = true;
+    const [one, two, three] = ['[2026-01-01 00:00:00] a: one\n', 'b\n', '[later] a: 3\n'];
+    const copies = {
+      'in lines of the same length': one + three + two,
+      'in lines of other lengths': `${one}${'c\n'.repeat(20)}`,
+      'in a line that ends where another one did': `${one}c\n${'d'.repeat(two.length + three.length - 3)}\ne\n`,
+      'in a longer last line': `${one}${'d'.repeat(two.length + three.length - 1)}\ne\n`,
+    };
+    for (const [words, copy] of Object.entries(copies)) {
+      store.text = one + two + three;
+      const old = await subscribeAndRun();
+      const late = await subscribeAndRun({ offset: store.text.length });
+      await change(`${copy}${one}`);
+      assert.equal(old.sink.text, `${one}${two}${three}RESET\n${copy}${one}`, words);
+      assert.equal(late.sink.text, `RESET\n${copy}${one}`, words);
+      old.unsubscribe();
+      late.unsubscribe();
+    }
+  });
+
+  test('another text of the last message, as long as it was, resets nothing', async () => {
+    store.hasTail = true;
+    store.text = 'first\n[2026-01-01 00:00:00] a: secret\n';
+    const { sink } = await subscribeAndRun({ offset: store.text.length });
+    await change('first\n[2026-01-01 00:00:00] a: [remov\n');
+    await change(`${store.text}next\n`);
+    assert.equal(sink.text, 'next\n');
+    assert.equal(store.readCount, 0, 'all of it was in memory');
   });
 
   test('a change that is reported during a snapshot is not lost', async () => {

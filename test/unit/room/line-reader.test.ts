@@ -4,9 +4,11 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import {
   findPart,
+  hasLine,
   isLineStart,
   type LineSource,
   MAX_LINE_BYTES,
+  markLastLine,
   PIECE_BYTES,
   readBytes,
   readLines,
@@ -200,4 +202,31 @@ suite('a source that gives fewer bytes than it was asked for', () => {
     const source = toShortSource(Buffer.alloc(MAX_LINE_BYTES, 'x'));
     await assert.rejects(readLines(source, 0), /ended at byte 8388608, before byte 20971520/);
   });
+});
+
+suite('the last line', () => {
+  const message = '[2026-01-01 00:00:00] omri: hi';
+  for (const text of ['', '\n', 'one\n\n', `one\n${message}\n`, `${message}\n${message}\nhalf`]) {
+    test(`of ${JSON.stringify(text)} is known again exactly if it is still there`, async () => {
+      const bytes = Buffer.from(text);
+      const end = text.lastIndexOf('\n') + 1;
+      const start = text.slice(0, Math.max(0, end - 1)).lastIndexOf('\n') + 1;
+      for (let tailBytes = 0; tailBytes <= bytes.length; tailBytes += 1) {
+        const tail = bytes.subarray(bytes.length - tailBytes);
+        const mark = markLastLine({ ...toSnapshot(bytes), tail });
+        const first = bytes.length - tailBytes;
+        const isInMemory = end > 0 && (first === 0 || first < start);
+        assert.equal(mark !== undefined, isInMemory, `${tailBytes}`);
+        if (mark === undefined) continue;
+        assert.deepEqual([mark.start, mark.end], [start, end]);
+        const complete = text.slice(0, end);
+        const has = (other: string) => hasLine(toSnapshot(Buffer.from(other), 7), mark);
+        assert.ok(await has(`${complete}more\n`));
+        assert.ok(await has(complete.replace(/hi\n$/, 'ho\n')), 'another message');
+        assert.ok(!(await has(complete.slice(0, -1))), 'cut');
+        assert.ok(!(await has(`${complete.slice(0, -1)}longer\n`)));
+        if (end - start > 1) assert.ok(!(await has(`${text.slice(0, start)}\n${complete}`)));
+      }
+    });
+  }
 });
