@@ -22,7 +22,6 @@ const needs = {
     isThere: () => countDescriptors() >= 10_500,
     howToInstall: 'ulimit -n 20000, before npm test',
   },
-  elinks: debian('elinks'),
   git: {
     isThere: isGitCheckout,
     howToInstall: 'git clone, with git installed: apt-get install -y git',
@@ -40,12 +39,17 @@ const needs = {
     howToInstall: 'sudo bash scripts/mysql/servers.sh mysql, on Debian; then sudo npm test',
   },
   haproxy: debian('haproxy'),
+  httpie: debian('httpie', 'http'),
   linux: { isThere: () => process.platform === 'linux', howToInstall: 'run it on Linux' },
   lynx: debian('lynx'),
   nginx: debian('nginx'),
   nodes: {
     isThere: () => findNodes().length > 0,
     howToInstall: 'bash .ci/nodes (or CHAT_TEST_NODES=/path/to/node:/path/to/another)',
+  },
+  python: {
+    isThere: () => spawnSync('python3', ['-c', 'import requests']).status === 0,
+    howToInstall: 'apt-get install -y python3-requests',
   },
   root: {
     isThere: () => process.platform === 'linux' && process.getuid?.() === 0,
