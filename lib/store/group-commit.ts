@@ -62,7 +62,6 @@ export class GroupCommit {
   /**
    * Queues a message.
    *
-   * @param since see {@link Store.append}
    * @returns its receipt, once it is committed
    * @throws ServiceError `busy` if too much waits already; whatever the commit rejects with
    */

@@ -28,10 +28,7 @@ export type RoomText = Pick<Snapshot, 'epoch' | 'sizeBytes' | 'completeBytes' | 
 /** What is stored of a batch, and what its senders are told once it is. */
 export interface Plan {
   readonly entries: readonly Entry[];
-  /**
-   * @param receipts those of the entries
-   * @returns the outcome of each message of the batch
-   */
+  /** @returns the outcome of each message of the batch */
   toOutcomes(receipts: readonly Receipt[]): Outcome[];
 }
 

@@ -52,8 +52,6 @@ interface Appended {
  * Appends a batch of messages to a room, but for its repeats: all of them or none.
  *
  * @param file the room's path; made if it does not exist
- * @param lock the room's lock
- * @returns the outcome of each message
  * @throws ServiceError `unavailable`, or the system's error, with nothing stored
  */
 export async function appendMessages(

@@ -43,7 +43,6 @@ export class JournalRecovery {
   readonly #parts: JournalRecoveryParts;
   readonly #recovered = { roomCount: 0, restoredBytes: 0, kept: [] as string[] };
 
-  /** @param parts what it works with */
   constructor(parts: JournalRecoveryParts) {
     this.#parts = parts;
   }

@@ -47,7 +47,6 @@ export class OpenFiles {
   readonly #timer: NodeJS.Timeout;
   #isClosed = false;
 
-  /** @param folder where the rooms are */
   constructor(folder: string, disk: Disk) {
     this.#disk = disk;
     this.#dev = findDevice(folder, disk);
@@ -57,7 +56,6 @@ export class OpenFiles {
   /**
    * Opens a room's file to append to it; makes it if it does not exist.
    *
-   * @param file its path
    * @returns what has to be handed to {@link keep} or {@link drop}
    * @throws ServiceError `unavailable`, or the system's error
    */
@@ -69,7 +67,6 @@ export class OpenFiles {
    * Takes a file back after a batch.
    *
    * @param state in which the batch left it; it ends with LF
-   * @param epoch the room's epoch
    */
   keep(file: string, room: OpenFile, state: Stat, epoch: string): void {
     // Another device: a mount that came later, or a symbolic link.

@@ -59,7 +59,6 @@ export class Recovery {
   /**
    * Resolves when a room's lock can be believed.
    *
-   * @param name the lock's
    * @throws whatever {@link wait} or acquiring the lock rejects with
    */
   async judge(name: string): Promise<void> {

@@ -39,10 +39,7 @@ export function fromStem(folder: string, stem: string): string {
   return `${folder}${path.sep}${stem}${ROOM_SUFFIX}`;
 }
 
-/**
- * @param name a file's name without its folder
- * @returns the room that it belongs to, `undefined` if it is no room's file
- */
+/** @returns the room that it belongs to, `undefined` if it is no room's file */
 export function fromRoomFile(name: string): string | undefined {
   if (!name.endsWith(ROOM_SUFFIX)) return undefined;
   return fromFileStem(name.slice(0, -ROOM_SUFFIX.length));
@@ -229,7 +226,6 @@ export interface Found {
  * Finds a batch that was written to an open file in the room's file.
  *
  * @param before the open file's state before the write
- * @param bytes the batch
  * @returns `undefined` if the room's file does not have the batch on lines of its own: the file was
  *   replaced or cut, or somebody wrote half a line just before the batch
  */

@@ -48,9 +48,7 @@ export class RoomSync {
   readonly #durable = new BoundedMap<string, true>({ maxEntries: MAX_DURABLE_FILES });
 
   /**
-   * @param folder an existing one
    * @param isDurable false to leave it to the system when bytes reach the disk
-   * @param limits other limits of the journal than the usual ones
    * @throws the system's error
    */
   constructor(

@@ -35,7 +35,6 @@ export class RoomsFolder {
   #nextSync: Promise<void> | undefined;
 
   /**
-   * @param folder an absolute path
    * @param onUnsyncable told once, with the system's error, if this process can't sync the folder
    */
   constructor(folder: string, disk: Disk, onUnsyncable: (error: unknown) => void) {

@@ -73,7 +73,6 @@ export class Snapshots {
   });
 
   /**
-   * @param folder where the rooms are
    * @param onSuspect told once of a room whose lock may be stale
    */
   constructor(

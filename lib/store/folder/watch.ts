@@ -18,9 +18,6 @@ const ROOMS_PER_TICK = 100;
 /**
  * Watches a folder until stopped.
  *
- * @param rooms returns the rooms that have subscribers now
- * @param toTag returns a room's entity tag
- * @param onChange told of a room that may have changed
  * @returns a function that stops the watch
  */
 export function watchFolder(
