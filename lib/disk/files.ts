@@ -10,8 +10,13 @@ import { type Disk, realDisk } from './disk.ts';
  */
 export function writeWhole(fd: number, bytes: Buffer, position: number, disk: Disk): void {
   if (disk.writeSync(fd, bytes, 0, bytes.length, position) === bytes.length) return;
+  throw toNoSpaceError();
+}
+
+/** The error of a write that took only a part of its bytes. */
+export function toNoSpaceError(): Error {
   const error = new Error('only a part was written: no space left');
-  throw Object.assign(error, { code: 'ENOSPC' });
+  return Object.assign(error, { code: 'ENOSPC' });
 }
 
 /** Removes a file, which may be gone already. */

@@ -11,16 +11,22 @@
  * If the write or the sync fails, the file is truncated to the committed offset, under the lock.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Disk, Stat } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { toNoSpaceError, tryClose } from '../../disk/files.ts';
 import { ServiceError } from '../../errors.ts';
 import type { HeldLock } from '../../lock/held-lock.ts';
 import { formatCursor } from '../../room/cursor.ts';
 import { formatLine, formatTime } from '../../room/message.ts';
-import { LF } from '../../room/text.ts';
 import { type Outcome, type Post, planBatch } from '../repeats.ts';
 import type { Receipt } from '../store.ts';
-import type { OpenFile, OpenFiles } from './open-files.ts';
-import { endsWithLf, findBatch, isSameState, readEpoch, readRoom } from './room-file.ts';
+import {
+  endsWithLf,
+  findBatch,
+  type Opened,
+  openToAppend,
+  readEpoch,
+  readRoom,
+} from './room-file.ts';
 import type { RoomSync } from './room-sync.ts';
 
 /** How often a batch is written again because the file was replaced during the append. */
@@ -32,8 +38,6 @@ const MAX_RETRIES = 5;
 /** What an append works with. */
 export interface AppendOptions {
   readonly disk: Disk;
-  /** The open files of the room's folder. */
-  readonly files: OpenFiles;
   /** Makes what was written durable. */
   readonly sync: Pick<RoomSync, 'sync' | 'syncTruncation'>;
   /** Told why a failed write could not be truncated. */
@@ -44,8 +48,6 @@ export interface AppendOptions {
 interface Appended {
   readonly start: number;
   readonly epoch: string;
-  /** The file's state if nobody else has touched it since it was opened, and it ends with LF. */
-  readonly state: Stat | undefined;
 }
 
 /**
@@ -66,10 +68,9 @@ export async function appendMessages(
     const time = formatTime(Date.now());
     const lines = plan.entries.map((entry) => formatLine(time, entry));
     let gap = '';
-    const appended = await appendToFile(file, lock, options, ({ fd, state, epoch }) => {
+    const appended = await appendToFile(file, lock, options, ({ fd, state }) => {
       // What a person or a crash left without a line feed stays a line of its own.
-      const isComplete = epoch !== undefined || endsWithLf(fd, state.size, options.disk);
-      gap = isComplete ? '' : '\n';
+      gap = endsWithLf(fd, state.size, options.disk) ? '' : '\n';
       return Buffer.from(gap + lines.join(''), 'utf8');
     });
     if (appended !== undefined)
@@ -106,23 +107,20 @@ async function appendToFile(
   file: string,
   lock: HeldLock,
   options: AppendOptions,
-  compose: (room: OpenFile) => Buffer | undefined,
+  compose: (room: Opened) => Buffer | undefined,
 ): Promise<Appended | undefined> {
-  const { files } = options;
-  const room = files.open(file);
-  let appended: Appended | undefined;
+  const room = openToAppend(file, options.disk);
   try {
     const bytes = compose(room);
-    if (bytes !== undefined) appended = await writeAndCheck(room, file, lock, bytes, options);
+    return bytes && (await writeAndCheck(room, file, lock, bytes, options));
   } finally {
-    if (appended?.state === undefined) files.drop(room);
-    else files.keep(file, room, appended.state, appended.epoch);
+    // The sync has reported what close might report.
+    tryClose(room.fd, options.disk);
   }
-  return appended;
 }
 
 async function writeAndCheck(
-  room: OpenFile,
+  room: Opened,
   file: string,
   lock: HeldLock,
   bytes: Buffer,
@@ -140,12 +138,7 @@ async function writeAndCheck(
     // The bytes are on disk now, and perhaps out of reach of a truncation: don't give up at once.
     const found = await retry(() => findBatch(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
-    const isUntouched =
-      written.size === state.size + bytes.length && isSameState(written, found.state);
-    const known = isUntouched ? room.epoch : undefined;
-    const epoch = known ?? (await retry(() => readEpoch(fd, disk)));
-    const isKeepable = isUntouched && bytes.at(-1) === LF;
-    return { start: found.start, epoch, state: isKeepable ? written : undefined };
+    return { start: found.start, epoch: await retry(() => readEpoch(fd, disk)) };
   } catch (error) {
     await truncate(room, file, writtenBytes, lock, options);
     throw error;
@@ -154,7 +147,7 @@ async function writeAndCheck(
 
 /** Takes back a failed write, unless somebody else may have written behind it. */
 async function truncate(
-  { fd, state }: OpenFile,
+  { fd, state }: Opened,
   file: string,
   writtenBytes: number,
   lock: HeldLock,
@@ -193,8 +186,4 @@ function toReceipts(epoch: string, start: number, lines: readonly string[]): Rec
     offset += Buffer.byteLength(line, 'utf8');
     return { line, cursor: formatCursor(epoch, offset), isRepeat: false };
   });
-}
-
-function toNoSpaceError(): Error {
-  return Object.assign(new Error('the write was cut short: no space left'), { code: 'ENOSPC' });
 }

@@ -25,7 +25,6 @@ import type { Receipt, Snapshot, Store } from '../store.ts';
 import { countBatch, createStoreMetrics, type StoreMetrics } from '../store-metrics.ts';
 import { type AppendOptions, appendBytes, appendMessages } from './append.ts';
 import { JournalRecovery, type Recovered } from './journal-recovery.ts';
-import { OpenFiles } from './open-files.ts';
 import { Recovery } from './recovery.ts';
 import { fromRoomFile, toRoomFile } from './room-file.ts';
 import { RoomSync, type SyncEvents } from './room-sync.ts';
@@ -92,7 +91,6 @@ export class FolderStore implements Store {
     this.#sync = new RoomSync(this.#folder, durable, this.#syncEvents, disk, limits);
     this.#append = {
       disk,
-      files: new OpenFiles(folder, disk),
       sync: this.#sync,
       onLeftover: (error) => log.error('a failed write could not be truncated', { error }),
     };
@@ -182,7 +180,6 @@ export class FolderStore implements Store {
   async close(): Promise<void> {
     await this.#queue.idle();
     await this.#sync.close();
-    this.#append.files.close();
     this.#locks.close();
   }
 

@@ -1,7 +1,6 @@
 // A soak: one server under mixed load for a given time. Its memory and open handles are sampled
 // meanwhile, and once more when every client has left.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { MAX_KEPT_FILES } from '../../../lib/store/folder/open-files.ts';
 import { MAX_COMMITS } from '../../../lib/store/group-commit.ts';
 import { get, post, read } from '../../support/http.ts';
 import { makeTempFolder } from '../../support/paths.ts';
@@ -24,6 +23,8 @@ export interface SoakResult {
 /** How much a server may grow after its warm-up. */
 const MAX_GROWTH_BYTES = 48 << 20;
 const MAX_GROWTH_HANDLES = 10;
+
+const ROOM_COUNT = 50;
 
 /** Runs a soak; its first fifth is the warm-up. */
 export async function runSoak(
@@ -80,8 +81,8 @@ function sample({ pid }: Server): Sample {
   const handles = readdirSync(`/proc/${pid}/fd`).map((fd) => tryReadLink(`/proc/${pid}/fd/${fd}`));
   const locks = handles.filter((target) => target.endsWith('.own')).length;
   const rooms = handles.filter((target) => target.endsWith('.txt')).length;
-  // The store keeps some open on purpose, and a bounded number: lock inodes, and busy rooms.
-  const kept = Math.min(locks, MAX_COMMITS) + Math.min(rooms, MAX_KEPT_FILES);
+  // The store holds some on purpose, and a bounded number: lock inodes, and rooms in its journal.
+  const kept = Math.min(locks, MAX_COMMITS) + Math.min(rooms, ROOM_COUNT);
   return { memoryBytes, handleCount: handles.length - kept };
 }
 
@@ -103,7 +104,7 @@ async function talk(
   faults: string[],
 ): Promise<void> {
   for (let count = 0; !isOver(); count += 1) {
-    const room = `room ${(n + (count >> 7)) % 50}`;
+    const room = `room ${(n + (count >> 7)) % ROOM_COUNT}`;
     const given = await post(server, room, { username: `u${n}`, message: `${count}` });
     if (given.status !== 201) faults.push(`a post was answered ${given.status}`);
     counts.messages += 1;
@@ -121,7 +122,7 @@ async function comeAndGo(
   faults: string[],
 ): Promise<void> {
   for (let count = n; !isOver(); count += 1) {
-    const record = new RoomRecord(`room ${count % 50}`);
+    const record = new RoomRecord(`room ${count % ROOM_COUNT}`);
     const follower = new Follower(record, () => server, `watcher ${n}`);
     await pause(500 + (count % 7) * 300);
     await follower.stop();

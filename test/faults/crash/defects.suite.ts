@@ -102,9 +102,9 @@ const defects: Record<string, Defect> = {
     to: 'const stat = this.#disk.existsSync(file);\n        return !stat ?',
   },
   'a close that fails refuses what is stored': {
-    file: 'store/folder/open-files',
-    from: 'might report.\n        tryClose(fd, this.#disk);',
-    to: 'might report.\n        this.#disk.closeSync(fd);',
+    file: 'store/folder/append',
+    from: 'tryClose(room.fd, options.disk);',
+    to: 'options.disk.closeSync(room.fd);',
   },
   'a lock that could not be removed keeps its text': {
     file: 'lock/held-lock',

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { after, suite, test } from 'node:test';
+import { suite, test } from 'node:test';
 import { type Disk, realDisk } from '../../../../lib/disk/disk.ts';
 import { syncFolder } from '../../../../lib/disk/durability.ts';
 import { ServiceError } from '../../../../lib/errors.ts';
@@ -15,7 +15,6 @@ import {
   appendBytes,
   appendMessages,
 } from '../../../../lib/store/folder/append.ts';
-import { OpenFiles } from '../../../../lib/store/folder/open-files.ts';
 import type { Receipt } from '../../../../lib/store/store.ts';
 import { need } from '../../../support/need.ts';
 import { makeTempFolder } from '../../../support/paths.ts';
@@ -30,8 +29,6 @@ interface Hooks {
   /** Between the sync and the check where the batch stands. */
   onSync?: () => void;
   isHeld?: () => boolean;
-  /** The files that stay open from one append to the next. */
-  files?: OpenFiles;
   durable?: boolean;
   disk?: Disk;
 }
@@ -91,10 +88,8 @@ async function work<T>(
     release: async () => {},
   };
   const { disk = realDisk, durable: isDurable = true } = hooks;
-  const files = hooks.files ?? new OpenFiles(folder, disk);
   const options: AppendOptions = {
     disk,
-    files,
     sync: {
       sync: async ({ fd, before }) => {
         if (!isDurable) return;
@@ -106,22 +101,11 @@ async function work<T>(
     },
     onLeftover: (error) => done.leftovers.push(error),
   };
-  try {
-    return await run(lock, options);
-  } finally {
-    if (hooks.files === undefined) files.close();
-  }
+  return run(lock, options);
 }
 
 function toDone(): Done {
   return { receipts: [], published: [], leftovers: [] };
-}
-
-/** Writes over a part of a file in place. */
-function overwrite(file: string, text: string, at = 0): void {
-  const fd = fs.openSync(file, 'r+');
-  fs.writeSync(fd, text, at);
-  fs.closeSync(fd);
 }
 
 const readText = (file: string) => fs.readFileSync(file, 'utf8');
@@ -273,105 +257,6 @@ suite('other hands in the middle of an append', () => {
       (error) => error instanceof ServiceError && error.code === 'unavailable',
     );
     assert.equal(readText(file), 'from an editor\n');
-  });
-});
-
-suite('a room whose file is still open', () => {
-  let opened = 0;
-  const disk: Disk = {
-    ...realDisk,
-    statfsSync: () => ({ type: 0xef53 }),
-    openSync: (...args) => {
-      opened += 1;
-      return realDisk.openSync(...args);
-    },
-  };
-  const files = new OpenFiles(folder, disk);
-  after(() => files.close());
-
-  /** Appends, checks the receipts, and returns how often the file was opened. */
-  async function appendOn(file: string, message: string, hooks: Hooks = {}): Promise<number> {
-    const before = opened;
-    const { receipts } = await append(file, [message], { disk, files, ...hooks });
-    checkReceipts(file, receipts);
-    assert.equal(parseLine(receipts[0]!.line)?.message, message);
-    return opened - before;
-  }
-
-  test('is opened once for all batches', async () => {
-    const file = nameRoom('first\n');
-    assert.equal(await appendOn(file, 'one'), 1);
-    assert.equal(await appendOn(file, 'two'), 0);
-    assert.equal(await appendOn(file, 'three', { durable: false }), 0);
-  });
-
-  const hands: Record<string, (file: string) => void> = {
-    'appended behind the batch': (file) => fs.appendFileSync(file, 'by hand\n'),
-    'appended half a line behind it': (file) => fs.appendFileSync(file, 'no end'),
-    'put another file in its place': (file) => {
-      fs.writeFileSync(`${file}~`, 'another first line\nand more\n');
-      fs.renameSync(`${file}~`, file);
-    },
-    'wrote another text into it': (file) =>
-      fs.writeFileSync(file, `another first line\n${readText(file)}`),
-    'wrote over its first line': (file) => overwrite(file, 'FIRST'),
-  };
-  for (const [what, touch] of Object.entries(hands)) {
-    test(`has true cursors though somebody ${what} during the sync`, async () => {
-      const file = nameRoom('first\n');
-      await appendOn(file, 'one');
-      let isDone = false;
-      const onSync = (): void => {
-        if (!isDone) touch(file);
-        isDone = true;
-      };
-      await appendOn(file, 'two', { onSync });
-      await appendOn(file, 'three');
-    });
-  }
-
-  test('is opened anew after a batch during which somebody changed it and its size stayed', async () => {
-    const file = nameRoom('first\n');
-    await appendOn(file, 'one');
-    await appendOn(file, 'two', { onSync: () => overwrite(file, 'FIRST') });
-    assert.equal(await appendOn(file, 'three'), 1);
-    await appendOn(file, 'four', {
-      // Its own line has no end then, so the receipt is not true.
-      onSync: () => overwrite(file, '?', fs.statSync(file).size - 1),
-    }).catch(() => undefined);
-    await append(file, ['five'], { disk, files });
-    assert.match(readText(file), /omri: four\?\n\[[^\n]+ omri: five\n$/);
-  });
-
-  test('is opened anew after a batch during which its mode was changed', async () => {
-    const file = nameRoom('first\n');
-    await appendOn(file, 'one');
-    await appendOn(file, 'two', { onSync: () => fs.chmodSync(file, 0o444) });
-    assert.equal(await appendOn(file, 'three'), 1);
-  });
-
-  test('gets its gap where somebody left a line without an end', async () => {
-    const file = nameRoom('first\n');
-    await appendOn(file, 'one');
-    fs.appendFileSync(file, 'no end');
-    await appendOn(file, 'two');
-    assert.match(readText(file), /no end\n\[[^\n]+ omri: two\n$/);
-  });
-
-  test('gets its gap after bytes without an end', async () => {
-    const file = nameRoom('first\n');
-    await appendOn(file, 'one');
-    assert.ok(await extend(file, fs.statSync(file).size, 'no end', { disk, files }));
-    await appendOn(file, 'two');
-    assert.match(readText(file), /\nno end\n\[[^\n]+ omri: two\n$/);
-  });
-
-  test('is opened anew after a batch that failed', async () => {
-    const file = nameRoom('first\n');
-    await appendOn(file, 'one');
-    const isHeld = (): boolean => false;
-    await assert.rejects(append(file, ['two'], { disk, files, isHeld }), { code: 'unavailable' });
-    assert.equal(await appendOn(file, 'three'), 1);
   });
 });
 
