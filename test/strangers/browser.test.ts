@@ -13,7 +13,8 @@ import {
 } from '../browser/browser.ts';
 import { need } from '../support/need.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { programs, type Running, startProxies } from './proxies.ts';
+import { programs } from './proxies.ts';
+import { type Running, startProxies } from './proxy.ts';
 
 const chosen: Record<string, [program: string, recipe: string]> = {
   'nginx.lan': ['nginx', 'proxy_pass and X-Forwarded-Host'],

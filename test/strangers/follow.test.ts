@@ -6,14 +6,15 @@ import { post, read, readMetric } from '../support/http.ts';
 import { need } from '../support/need.ts';
 import { makeTempFolder } from '../support/paths.ts';
 import { startServer, waitUntil, watch } from '../support/server.ts';
-import { findBlock, programs, startProxies } from './proxies.ts';
+import { findBlock } from './proxies.ts';
+import { startProxies } from './proxy.ts';
+import { nginx } from './web-servers.ts';
 
 test('a loop of curl loses no line and shows none twice, however often it is cut', {
   skip: need('curl', 'nginx'),
 }, async (t) => {
   const server = await startServer();
   t.after(() => server.kill());
-  const nginx = programs.find(({ name }) => name === 'nginx')!;
   const text = `server {
     listen 127.0.0.1:PORT;
     location / {

@@ -3,7 +3,8 @@
 import { after, before, suite, test } from 'node:test';
 import { need } from '../support/need.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { programs, type Running, startProxies } from './proxies.ts';
+import { programs } from './proxies.ts';
+import { type Running, startProxies } from './proxy.ts';
 import { smokes } from './smoke.ts';
 
 suite('behind a proxy', { concurrency: true }, () => {

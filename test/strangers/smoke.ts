@@ -5,7 +5,7 @@ import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { type Answer, ask, get, openWire, post, read } from '../support/http.ts';
 import { type Server, waitUntil } from '../support/server.ts';
 import { openLive } from '../support/sse.ts';
-import { type RunningProxy, site } from './proxies.ts';
+import { type RunningProxy, site } from './proxy.ts';
 
 /** One thing to do: through the proxy in a room of its own, with a look at the service behind it. */
 type Smoke = (proxy: RunningProxy, server: Server, room: string) => Promise<void>;
