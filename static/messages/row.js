@@ -2,7 +2,7 @@ import { make } from '../lib/dom.js';
 import { clock } from '../model/clock.js';
 import { getHue, identity } from '../model/identity.js';
 import { splitLetters } from '../model/letters.js';
-import { parseLine } from '../model/line.js';
+import { LONG_LINE, parseLine } from '../model/line.js';
 import { findMentions, renderMessage } from './text.js';
 
 /**
@@ -26,6 +26,7 @@ export function makeRow(line) {
 		element: make('div', { class: 'row bare' }, make('div', { class: 'text', dir: 'auto' }, text)),
 	};
 	row.element.id = `at-${line.start}`;
+	row.element.classList.toggle('long', text === LONG_LINE);
 	return row;
 }
 

@@ -50,7 +50,9 @@ class RowList {
 	prepend(lines) {
 		const added = lines.map(makeRow);
 		this.#rows.unshift(...added);
-		this.#group(0, added.length + 1);
+		// What follows may have no date of its own, and takes that of a row above.
+		const dated = this.#rows.findIndex(({ date }, index) => date && index >= added.length);
+		this.#group(0, dated < 0 ? this.count : dated + 1);
 		this.#element.prepend(...added.map((row) => row.element));
 	}
 

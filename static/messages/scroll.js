@@ -19,7 +19,8 @@ class Scroll extends Emitter {
 
 	constructor() {
 		super();
-		on(this.#scroller, 'scroll', () => this.#update());
+		// Where nothing can be scrolled, a reader tries all the same.
+		on(this.#scroller, 'scroll wheel touchmove', () => this.#update());
 		const resized = new ResizeObserver(() => this.isAtBottom && this.toBottom());
 		resized.observe(this.#scroller);
 		resized.observe(byId('content'));

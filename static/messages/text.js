@@ -40,18 +40,25 @@ export function findMentions(text, name) {
 	const literal = name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 	const matches = text.matchAll(new RegExp(`@?${literal}(?![\\p{L}\\p{N}_])`, 'giu'));
 	return [...matches]
-		.filter(({ index }) => !/[\p{L}\p{N}_]$/u.test(text.slice(0, index)))
+		.filter(({ index }) => !/[\p{L}\p{N}_]$/u.test(text.slice(Math.max(0, index - 2), index)))
 		.map(({ 0: found, index }) => ({ start: index, end: index + found.length }));
 }
 
 /** Leaves out a sentence's punctuation, and brackets that the link doesn't open. @param {string} link */
 function trimLink(link) {
-	for (let end = link.length; ; end -= 1) {
-		const trimmed = link.slice(0, end);
-		const last = trimmed.at(-1) ?? '';
-		const open = { ')': '(', ']': '[', '}': '{' }[last];
-		const isUnmatched = open && trimmed.split(open).length < trimmed.split(last).length;
-		if (!isUnmatched && !TRAILING.test(trimmed)) return trimmed;
+	const count = (/** @type {string} */ character) => link.split(character).length;
+	/** How many of each closing bracket are not opened. @type {Record<string, number>} */
+	const excess = {
+		')': count(')') - count('('),
+		']': count(']') - count('['),
+		'}': count('}') - count('{'),
+	};
+	let end = link.length;
+	for (; ; end -= 1) {
+		const last = link[end - 1] ?? '';
+		const unopened = excess[last] ?? 0;
+		if (unopened > 0) excess[last] = unopened - 1;
+		else if (!TRAILING.test(last)) return link.slice(0, end);
 	}
 }
 
@@ -64,15 +71,18 @@ function isAddress(href) {
 	}
 }
 
-/** @param {DocumentFragment} fragment @param {string} text @param {(text: string) => Span[]} findMarks */
-function appendPlain(fragment, text, findMarks) {
+/**
+ * Appends a text without links: its line breaks, and what is marked.
+ * @param {ParentNode} parent @param {string} text @param {(text: string) => Span[]} findMarks
+ */
+export function appendPlain(parent, text, findMarks) {
 	for (const [number, part] of text.split('↵').entries()) {
-		if (number) fragment.append(make('br', {}));
+		if (number) parent.append(make('br', {}));
 		let done = 0;
 		for (const { start, end } of findMarks(part)) {
-			fragment.append(part.slice(done, start), make('mark', {}, part.slice(start, end)));
+			parent.append(part.slice(done, start), make('mark', {}, part.slice(start, end)));
 			done = end;
 		}
-		fragment.append(part.slice(done));
+		parent.append(part.slice(done));
 	}
 }

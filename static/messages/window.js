@@ -78,7 +78,7 @@ class MessageWindow extends Emitter {
 		this.#update();
 		rows.showUnterminated(this.isAtTail ? unterminated : undefined);
 		this.emit('change');
-		// Where the rows fill no screen, nobody can scroll to ask for more.
+		// The rows may fill no screen.
 		void this.#page();
 	}
 
@@ -99,10 +99,11 @@ class MessageWindow extends Emitter {
 		if (this.#isPaging) return;
 		this.#isPaging = true;
 		try {
-			while (await this.#pageOnce()) {
-				this.#update();
-				this.emit('change');
-			}
+			if (scroll.isNearTop && this.start > 0) await this.#pageUp();
+			else if (scroll.isNearBottom && !this.isAtTail) await this.#pageDown();
+			else return;
+			this.#update();
+			this.emit('change');
 		} catch {
 			// The next scrolling tries again; the connection's status says what is wrong.
 		} finally {
@@ -110,21 +111,14 @@ class MessageWindow extends Emitter {
 		}
 	}
 
-	/** @returns whether there are more rows now */
-	async #pageOnce() {
-		if (scroll.isNearTop && this.start > 0) return this.#pageUp();
-		return scroll.isNearBottom && !this.isAtTail && this.#pageDown();
-	}
-
 	async #pageUp() {
 		const generation = this.#generation;
 		const lines = (await reader.readBefore(this.start)).lines.slice(-PAGE_ROWS);
-		if (generation !== this.#generation || lines.at(-1)?.end !== this.start) return false;
+		if (generation !== this.#generation || lines.at(-1)?.end !== this.start) return;
 		scroll.preserve(() => {
 			rows.prepend(lines);
 			rows.dropLast(rows.count - ROW_LIMIT);
 		});
-		return true;
 	}
 
 	async #pageDown() {
@@ -132,12 +126,11 @@ class MessageWindow extends Emitter {
 		const range = await reader.readAfter(this.#end);
 		const known = range.lines.filter((line) => line.end <= log.cursor.offset);
 		const lines = known.slice(0, PAGE_ROWS);
-		if (generation !== this.#generation || lines[0]?.start !== this.#end) return false;
+		if (generation !== this.#generation || lines[0]?.start !== this.#end) return;
 		scroll.preserve(() => {
 			rows.append(lines);
 			rows.dropFirst(rows.count - ROW_LIMIT);
 		});
-		return true;
 	}
 
 	/** Takes the bounds of the window from its rows. */

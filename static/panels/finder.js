@@ -1,5 +1,5 @@
 import { byId, make, on, onSubmit } from '../lib/dom.js';
-import { renderMessage } from '../messages/text.js';
+import { appendPlain } from '../messages/text.js';
 import { parseLine } from '../model/line.js';
 import { findWords, fold } from '../model/search.js';
 import { RANGE_BYTES, reader } from '../net/reader.js';
@@ -91,7 +91,8 @@ function renderHit({ start, text }, words) {
 	const excerpt = message.slice(from, from + 240).replaceAll('↵', ' ');
 	const head = make('span', {}, make('b', { dir: 'auto' }, name), ' ', make('time', {}, time));
 	const body = make('span', { class: 'excerpt', dir: 'auto' }, from ? '…' : '');
-	body.append(renderMessage(excerpt, (part) => findWords(part, words)));
+	// A link in a link leads nobody knows where.
+	appendPlain(body, excerpt, (part) => findWords(part, words));
 	return make('li', {}, make('a', { href: `#${start}` }, head, body));
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { post } from '../../support/http.ts';
 import { openAs, serve, skip, useBrowser, waitForText } from '../browser.ts';
 
 const browser = useBrowser();
@@ -74,4 +75,28 @@ test('only a link to a message of this room is followed within the page', { skip
   await page.locator('#rows .text a').getByText(inside, { exact: true }).click();
   await page.locator('#at-0.target').waitFor();
   assert.equal(page.context().pages().length, 1 + elsewhere.length);
+});
+
+test('a message of nothing but brackets, or of one name, is shown at once', { skip }, async (t) => {
+  const server = await serve(t);
+  const texts = [`https://example.com/${')'.repeat(60_000)}`, 'me '.repeat(20_000)];
+  const lines = texts.map((text) => `[2026-01-01 00:00:00] other: ${text}\n`);
+  writeFileSync(join(server.store, 'steep.txt'), lines.join(''));
+  const { page } = await openAs(browser.get(), `${server.url}/steep`, { name: 'me' });
+  await page.locator('#rows .row').nth(1).waitFor();
+  const link = page.locator('#rows .text a');
+  assert.equal(await link.getAttribute('href'), 'https://example.com/');
+  assert.equal(await page.locator('#rows mark').count(), 20_000);
+});
+
+test('a hit shows no link within its own', { skip }, async (t) => {
+  const server = await serve(t);
+  await post(server, 'hits', { username: 'other', message: 'see https://example.com/ there' });
+  const { page } = await openAs(browser.get(), `${server.url}/hits`, { name: 'me' });
+  await waitForText(page, 'see https://example.com/ there');
+  await page.locator('#find-toggle').click();
+  await page.locator('#words').fill('example');
+  await page.locator('#words').press('Enter');
+  await page.locator('#hits mark', { hasText: 'example' }).waitFor();
+  assert.equal(await page.locator('#hits a').count(), 1);
 });

@@ -56,7 +56,7 @@ for (const [end, sizeBytes] of [
     assert.equal((await readTexts(page)).at(-1), 'small');
     await page.reload();
     await waitForText(page, 'small');
-    await page.locator('#rows .text', { hasText: NOTE }).first().waitFor();
+    await page.locator('#rows .text', { hasText: NOTE }).last().waitFor();
     assert.deepEqual((await readTexts(page)).slice(-2), ['a note', 'small']);
     assert.deepEqual(faults, []);
   });
@@ -80,6 +80,10 @@ test('a long line between others is passed in both directions, and comes live as
     return (await readTexts(page))[0] === 'before 0';
   });
   const texts = (await readTexts(page)).filter((text, index, all) => text !== all[index - 1]);
+  const seen = page.locator('#rows .row.long').filter({ visible: true });
+  const heights = await seen.evaluateAll((rows) => rows.map((row) => row.clientHeight));
+  assert.equal(heights.filter((height) => height > 3).length, 1, `${heights}`);
+  assert.equal(await page.locator('#rows .rule').count(), 1);
   const messages = [...few.keys()].map((number) => `before ${number}`);
   assert.deepEqual(texts.slice(0, 53), [...messages, 'a note', 'after 0', 'after 1']);
   await waitUntil('the end is there', async () => {
