@@ -51,5 +51,4 @@ class Pending extends Emitter {
 	}
 }
 
-/** The pending messages of this page. */
 export const pending = new Pending();

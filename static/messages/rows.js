@@ -103,5 +103,4 @@ class RowList {
 	}
 }
 
-/** The rows of this page. */
 export const rows = new RowList();

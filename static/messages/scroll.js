@@ -78,5 +78,4 @@ class Scroll extends Emitter {
 	}
 }
 
-/** The scrolling of the messages. */
 export const scroll = new Scroll();

@@ -52,5 +52,4 @@ class Unread {
 	}
 }
 
-/** What is unread in the room of this page. */
 export const unread = new Unread();

@@ -141,5 +141,4 @@ class MessageWindow extends Emitter {
 	}
 }
 
-/** The window on the room of this page. */
 export const messageWindow = new MessageWindow();

@@ -51,5 +51,4 @@ function parseAsUtc(time) {
 	return Date.parse(`${time.replace(' ', 'T')}Z`);
 }
 
-/** The one clock of the page. */
 export const clock = new Clock();

@@ -24,7 +24,6 @@ class Identity extends Emitter {
 	}
 }
 
-/** The reader of this page. */
 export const identity = new Identity();
 
 /** A hue for a name, the same for every reader (FNV-1a). @param {string} name */

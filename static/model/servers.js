@@ -19,5 +19,4 @@ class Servers extends Emitter {
 	}
 }
 
-/** The servers of this tab. */
 export const servers = new Servers();

@@ -63,5 +63,4 @@ class Visits extends Emitter {
 	}
 }
 
-/** The reader's visits. */
 export const visits = new Visits();

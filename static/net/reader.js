@@ -141,5 +141,4 @@ function toLines({ bytes, offset, size, cursor }, wanted) {
 	};
 }
 
-/** The one reader of the page. */
 export const reader = new RoomReader();

@@ -88,5 +88,4 @@ class Composer extends Emitter {
 	}
 }
 
-/** The composer of this page. */
 export const composer = new Composer();

@@ -77,5 +77,4 @@ class Notifications {
 	}
 }
 
-/** The notifications of this page. */
 export const notifications = new Notifications();

@@ -48,5 +48,4 @@ class Rooms {
 	}
 }
 
-/** The list of rooms. */
 export const rooms = new Rooms();

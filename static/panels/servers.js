@@ -30,5 +30,4 @@ class ServersPanel {
 	}
 }
 
-/** The panel of servers. */
 export const serversPanel = new ServersPanel();

@@ -184,5 +184,4 @@ class Connection extends Emitter {
 	}
 }
 
-/** The connection to the room of this page. */
 export const connection = new Connection();

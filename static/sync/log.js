@@ -144,5 +144,4 @@ class RoomLog extends Emitter {
 	}
 }
 
-/** The log of the room of this page. */
 export const log = new RoomLog();

@@ -183,5 +183,4 @@ class Outbox extends Emitter {
 	}
 }
 
-/** The outbox of this tab and room. */
 export const outbox = new Outbox();

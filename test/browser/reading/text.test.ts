@@ -7,6 +7,7 @@ import type { Page } from 'playwright-core';
 import {
   openAs,
   readRows,
+  say,
   serve,
   skip,
   useBrowser,
@@ -50,6 +51,22 @@ test('marks that are stacked a hundred high paint over no other row', { skip }, 
   const [plain, stacked] = photos;
   assert.ok(plain![0]!.equals(stacked![0]!), 'the row above looks the same');
   assert.ok(plain![1]!.equals(stacked![1]!), 'the row below looks the same');
+});
+
+test('marks in a room’s name paint over no message', { skip }, async (t) => {
+  const server = await serve(t);
+  const photos: Buffer[] = [];
+  const seat = { name: 'me', viewport: { width: 900, height: 600 } };
+  for (const room of ['x', `x${'\u0323'.repeat(36)}`]) {
+    const url = `${server.url}/${encodeURIComponent(room)}`;
+    const { page } = await openAs(browser.get(), url, seat);
+    await waitForState(page, 'live');
+    await say(page, 'hi');
+    await waitForText(page, 'hi');
+    await page.locator('#rows time').evaluate((time) => time.remove());
+    photos.push(await photograph(page, 'hi'));
+  }
+  assert.ok(photos[0]!.equals(photos[1]!));
 });
 
 test('a byte order mark at the beginning of a file is not part of its first line', {
