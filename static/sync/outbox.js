@@ -183,4 +183,5 @@ class Outbox extends Emitter {
 	}
 }
 
+/** The outbox of this tab and room. */
 export const outbox = new Outbox();
