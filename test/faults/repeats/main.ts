@@ -1,4 +1,4 @@
-// npm run test:repeats -- --messages N [--seed S] [--late MS] [--store ADDRESS]
+// npm run test:repeats -- --messages N [--seed S] [--late MS] [--slow PER_MILLION] [--store ADDRESS]
 import { parseArgs } from 'node:util';
 import { makeTempFolder } from '../../support/paths.ts';
 import { runRepeating } from './repeating.ts';
@@ -8,6 +8,7 @@ const { values } = parseArgs({
     messages: { type: 'string', default: '20000' },
     seed: { type: 'string' },
     late: { type: 'string', default: '10000' },
+    slow: { type: 'string', default: '0' },
     store: { type: 'string' },
   },
 });
@@ -19,6 +20,7 @@ const { faults, counts } = await runRepeating({
   seed,
   messageCount: Number(values.messages),
   lateMs: Number(values.late),
+  slowCallsPerMillion: Number(values.slow),
   onProgress: (text) => console.log(text),
 });
 const figures = Object.entries(counts).map(([name, value]) => `${value} ${name}`);

@@ -19,6 +19,8 @@ export interface RepeatingOptions {
   readonly replicaCount?: number;
   /** How late a copy may come. */
   readonly lateMs?: number;
+  /** How many file calls in a million last longer than 2 s. */
+  readonly slowCallsPerMillion?: number;
   readonly onProgress?: (text: string) => void;
 }
 
@@ -33,8 +35,8 @@ const rooms = ['busy', 'Tea & Cake'];
 /** Sends the messages, and judges the rooms. */
 export async function runRepeating(options: RepeatingOptions): Promise<RepeatingResult> {
   const random = new Random(options.seed);
-  const { store, replicaCount: count = 3 } = options;
-  const fleet = new Fleet({ store, random, count });
+  const { store, replicaCount: count = 3, slowCallsPerMillion = 0 } = options;
+  const fleet = new Fleet({ store, random, count, slowCallsPerMillion });
   await fleet.start();
   try {
     return await new Repeating(options, random, fleet).run();
