@@ -7,7 +7,7 @@
  * copy stored, each later copy finds it or is refused.
  */
 import { ServiceError } from '../errors.ts';
-import { formatCursor, type SentCursor } from '../room/cursor.ts';
+import { EMPTY_EPOCH, formatCursor, type SentCursor, toEpoch } from '../room/cursor.ts';
 import { readBytes } from '../room/line-reader.ts';
 import { type Entry, formatEntry, MAX_LINE_BYTES, parseLine, TIME_BYTES } from '../room/message.ts';
 import { LF } from '../room/text.ts';
@@ -28,6 +28,8 @@ export type RoomText = Pick<Snapshot, 'epoch' | 'sizeBytes' | 'completeBytes' | 
 /** What is stored of a batch, and what its senders are told once it is. */
 export interface Plan {
   readonly entries: readonly Entry[];
+  /** Whether nothing is to be written, not even the line feed that a repeat's line lacks. */
+  readonly isEmpty: boolean;
   /** @returns the outcome of each message of the batch */
   toOutcomes(receipts: readonly Receipt[]): Outcome[];
 }
@@ -45,10 +47,11 @@ export function isStored(outcome: Outcome): outcome is Receipt {
  */
 export async function planBatch(posts: readonly Post[], readRoom: () => RoomText): Promise<Plan> {
   if (posts.every(({ since }) => since === undefined)) {
-    return { entries: posts.map(({ entry }) => entry), toOutcomes: (receipts) => [...receipts] };
+    const entries = posts.map(({ entry }) => entry);
+    return { entries, isEmpty: false, toOutcomes: (receipts) => [...receipts] };
   }
   const room = readRoom();
-  const found = await findInRoom(posts, room);
+  const { found, hasHalf } = await findInRoom(posts, room);
   const entries: Entry[] = [];
   const indexes = new Map<string, number>();
   // The next line begins here. A last line without LF gets one first.
@@ -68,37 +71,47 @@ export async function planBatch(posts: readonly Post[], readRoom: () => RoomText
     steps.map((step) =>
       'index' in step ? { ...receipts[step.index]!, isRepeat: step.isRepeat } : step,
     );
-  return { entries, toOutcomes };
+  return { entries, isEmpty: entries.length === 0 && !hasHalf, toOutcomes };
 }
 
-/** @returns for each message its receipt if the room has it, or why its cursor is refused */
+/**
+ * @returns `found`: for each message its receipt if the room has it, or why its cursor is refused;
+ *   `hasHalf`: whether one is the room's last line, which lacks its line feed: a crash may cut off that
+ */
 async function findInRoom(
   posts: readonly Post[],
   room: RoomText,
-): Promise<(Outcome | undefined)[]> {
-  const outcomes = new Array<Outcome | undefined>(posts.length);
+): Promise<{ found: (Outcome | undefined)[]; hasHalf: boolean }> {
+  const found = new Array<Outcome | undefined>(posts.length);
   const keys = new Set<string>();
   const searches: { number: number; key: string; offset: number }[] = [];
   for (const [number, { entry, since }] of posts.entries()) {
     if (since === undefined) continue;
     const { epoch = room.epoch, offset } = since;
     if (offset > room.completeBytes || (offset > 0 && epoch !== room.epoch)) {
-      outcomes[number] = toStaleError();
+      found[number] = toStaleError();
       continue;
     }
-    if (offset === room.completeBytes) continue;
+    if (offset === room.sizeBytes) continue;
     const key = toKey(entry);
     keys.add(key);
     searches.push({ number, key, offset });
   }
   let part: RoomPart | undefined;
+  let hasHalf = false;
   for (const { number, key, offset } of searches.sort((one, other) => one.offset - other.offset)) {
-    const to = Math.min(room.completeBytes, offset + SEARCH_BYTES + MAX_LINE_BYTES);
+    const to = Math.min(room.sizeBytes, offset + SEARCH_BYTES + MAX_LINE_BYTES);
     // What is behind the last cursors is read once for all of them.
     if (part === undefined || to > part.to) part = await RoomPart.read(room, offset, to, keys);
-    outcomes[number] = part.isLineStart(offset) ? part.find(key, offset) : toStaleError();
+    if (!part.isLineStart(offset)) {
+      found[number] = toStaleError();
+      continue;
+    }
+    const start = part.find(key, offset);
+    if (start !== undefined) found[number] = part.toReceipt(key, start);
+    hasHalf ||= start === room.completeBytes;
   }
-  return outcomes;
+  return { found, hasHalf };
 }
 
 /** A part of a room, with the lines in it that may be wanted. */
@@ -118,15 +131,16 @@ class RoomPart {
     keys: ReadonlySet<string>,
   ): Promise<RoomPart> {
     const from = Math.max(0, offset - 1);
-    return new RoomPart(room.epoch, from, await readBytes(room, from, to), keys);
+    const part = new RoomPart(room.epoch, from, await readBytes(room, from, to));
+    part.#indexLines(keys, to === room.sizeBytes);
+    return part;
   }
 
-  private constructor(epoch: string, from: number, bytes: Buffer, keys: ReadonlySet<string>) {
+  private constructor(epoch: string, from: number, bytes: Buffer) {
     this.to = from + bytes.length;
     this.#epoch = epoch;
     this.#from = from;
     this.#bytes = bytes;
-    this.#indexLines(keys);
   }
 
   /** Tells whether a line begins at an offset, or the last one ends there. */
@@ -135,25 +149,38 @@ class RoomPart {
   }
 
   /** Finds the first line of a key that begins at most {@link SEARCH_BYTES} behind an offset. */
-  find(key: string, offset: number): Receipt | undefined {
+  find(key: string, offset: number): number | undefined {
     for (const start of this.#starts.get(key) ?? []) {
       if (start < offset) continue;
       if (start > offset + SEARCH_BYTES) break;
-      const end = start + TIME_BYTES + key.length + 1;
-      const line = this.#bytes.toString('utf8', start - this.#from, end - this.#from);
       // Whoever made a line by hand may have put anything where its time belongs.
-      if (parseLine(line) === undefined) continue;
-      return { line, cursor: formatCursor(this.#epoch, end), isRepeat: true };
+      if (parseLine(this.#readLine(key, start)) !== undefined) return start;
     }
     return undefined;
   }
 
-  #indexLines(keys: ReadonlySet<string>): void {
+  /** @param start what {@link find} returned */
+  toReceipt(key: string, start: number): Receipt {
+    const line = this.#readLine(key, start);
+    // A room without a complete line has no epoch until this one is complete.
+    const epoch = this.#epoch === EMPTY_EPOCH ? toEpoch(Buffer.from(line)) : this.#epoch;
+    const cursor = formatCursor(epoch, start + TIME_BYTES + key.length + 1);
+    return { line, cursor, isRepeat: true };
+  }
+
+  #readLine(key: string, start: number): string {
+    const from = start - this.#from;
+    return `${this.#bytes.toString('utf8', from, from + TIME_BYTES + key.length)}\n`;
+  }
+
+  /** @param isLast whether the room ends with these bytes */
+  #indexLines(keys: ReadonlySet<string>, isLast: boolean): void {
     const lengths = new Set(Array.from(keys, (key) => TIME_BYTES + key.length));
     let start = this.#from === 0 ? 0 : this.#bytes.indexOf(LF) + 1;
-    for (let end = 0; ; start = end + 1) {
+    for (let end = 0; start < this.#bytes.length; start = end + 1) {
       end = this.#bytes.indexOf(LF, start);
-      if (end === -1) return;
+      if (end === -1 && !isLast) return;
+      if (end === -1) end = this.#bytes.length;
       if (!lengths.has(end - start)) continue;
       const key = this.#bytes.toString('latin1', start + TIME_BYTES, end);
       if (!keys.has(key)) continue;

@@ -174,6 +174,27 @@ export function testRepeats(get: () => Replicas): void {
     });
   });
 
+  test('a message whose line lacks only its line feed is completed by its repeat', async () => {
+    const { one, other, testStore } = get();
+    for (const [room, before] of [
+      ['cut first', ''],
+      ['cut', 'one\ntwo\n'],
+    ] as const) {
+      const line = '[2018-02-25 14:00:51] u: whole';
+      await testStore.plant(room, Buffer.from(before + line));
+      const since = { ...start, offset: before.length };
+      const copies = [one, one, other].map((store) => store.append(room, say('whole'), since));
+      for (const receipt of await Promise.all(copies)) {
+        const { epoch, completeBytes } = await one.snapshot(room);
+        const cursor = `${epoch}-${completeBytes}`;
+        assert.deepEqual(receipt, { line: `${line}\n`, cursor, isRepeat: true });
+      }
+      await one.append(room, say('next'), since);
+      assert.deepEqual((await readMessages(other, room)).slice(-2), ['whole', 'next']);
+      assert.equal((await readMessages(other, room)).length, before === '' ? 2 : 4);
+    }
+  });
+
   suite('a cursor is refused, and nothing is stored,', () => {
     const stale: [name: string, toCursor: (end: number, epoch: string) => SentCursor][] = [
       ['of another epoch', (end) => ({ epoch: '0badcafe', offset: end })],

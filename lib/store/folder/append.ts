@@ -64,7 +64,7 @@ export async function appendMessages(
 ): Promise<Outcome[]> {
   for (let rewrites = 0; rewrites <= MAX_REWRITES; rewrites += 1) {
     const plan = await planBatch(posts, () => readRoom(file, options.disk));
-    if (plan.entries.length === 0) return plan.toOutcomes([]);
+    if (plan.isEmpty) return plan.toOutcomes([]);
     const time = formatTime(Date.now());
     const lines = plan.entries.map((entry) => formatLine(time, entry));
     let gap = '';

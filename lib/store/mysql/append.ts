@@ -48,7 +48,7 @@ export class Appender {
       plan = await planBatch(posts, () => toRoomText(row, session));
       const batch = toBatch(row, plan.entries);
       lines = batch.lines;
-      return plan.entries.length === 0 ? undefined : batch;
+      return plan.isEmpty ? undefined : batch;
     });
     const receipts = lines.map(({ line, end }) => {
       return { line, cursor: formatCursor(after!.epoch, end), isRepeat: false };

@@ -5,7 +5,7 @@ import { Log } from '../../../lib/ops/log.ts';
 import { Registry } from '../../../lib/ops/metrics.ts';
 import { parseCursor } from '../../../lib/room/cursor.ts';
 import { FolderStore } from '../../../lib/store/folder/folder-store.ts';
-import type { Snapshot } from '../../../lib/store/store.ts';
+import type { Receipt, Snapshot } from '../../../lib/store/store.ts';
 import { findFaults, type Leniency, type Sent, type Shown } from './judge.ts';
 import { type Loss, ModelDisk } from './model-disk.ts';
 import { Random } from './random.ts';
@@ -48,10 +48,20 @@ interface Member {
   readonly store: FolderStore;
 }
 
+/** A message, and those who send it: copies of it may be on their way at once. */
 interface Own extends Sent {
-  readonly by: Process;
+  readonly waitingFor: Set<Attempt>;
+  /** Whether an attempt of it ended without an answer. */
+  isUnknown: boolean;
+}
+
+interface Attempt {
+  readonly process: Process;
   readonly sentAtMs: number;
 }
+
+/** With this cursor each message of a history can be repeated, as no two are the same. */
+const BEGINNING = { epoch: undefined, offset: 0 };
 
 interface Image {
   readonly why: string;
@@ -167,50 +177,76 @@ class History {
     this.#trace(`${process.name} ${process.isFrozen ? 'freezes' : 'goes on'}`);
   }
 
+  /** Sends a message, or one again that was sent before: whatever became of it, it is there once. */
   #send({ process, store }: Member): void {
-    const room = ROOMS[this.#random.below(this.#roomCount)]!;
-    const message = `<${this.#options.seed}.${this.#sent.length}>${'x'.repeat(this.#random.below(60))}`;
-    const sentAtMs = this.#world.nowMs;
-    const one: Own = { room, message, fate: 'waiting', by: process, sentAtMs };
-    this.#sent.push(one);
+    const isRepeat = this.#sent.length > 0 && this.#random.chance(0.25);
+    const one = isRepeat ? this.#random.pick(this.#sent) : this.#make();
+    const { room, message } = one;
+    const attempt = { process, sentAtMs: this.#world.nowMs };
+    one.waitingFor.add(attempt);
+    if (one.line === undefined) one.fate = 'waiting';
     this.#waiting += 1;
     this.counts.sent += 1;
-    this.#trace(`${process.name} sends ${message.slice(0, 12)} to ${room}`);
+    const verb = isRepeat ? 'repeats' : 'sends';
+    this.#trace(`${process.name} ${verb} ${message.slice(0, 12)} to ${room}`);
     process
-      .run(() => store.append(room, { username: 'user', message }))
+      .run(() => store.append(room, { username: 'user', message }, BEGINNING))
       .then(
-        ({ line, cursor }) => this.#acknowledge(process, one, line, cursor),
-        (error) => this.#refuse(process, one, error),
+        (receipt) => this.#acknowledge(attempt, one, receipt),
+        (error) => this.#refuse(attempt, one, error),
       );
   }
 
-  #acknowledge(process: Process, one: Sent, line: string, cursor: string): void {
+  #make(): Own {
+    const room = ROOMS[this.#random.below(this.#roomCount)]!;
+    const message = `<${this.#options.seed}.${this.#sent.length}>${'x'.repeat(this.#random.below(60))}`;
+    const rest = { waitingFor: new Set<Attempt>(), isUnknown: false };
+    const one: Own = { room, message, fate: 'waiting', ...rest };
+    this.#sent.push(one);
+    return one;
+  }
+
+  /** Settles what is known of a message once an attempt of it has ended. */
+  #conclude(one: Own, attempt: Attempt, isUnknown: boolean): void {
     this.#waiting -= 1;
+    one.waitingFor.delete(attempt);
+    one.isUnknown ||= isUnknown;
+    one.hasFailed ||= one.line === undefined;
+    if (one.line !== undefined) one.fate = 'acknowledged';
+    else if (one.waitingFor.size > 0) one.fate = 'waiting';
+    else one.fate = one.isUnknown ? 'unknown' : 'refused';
+  }
+
+  #acknowledge(attempt: Attempt, one: Own, { line, cursor }: Receipt): void {
+    const { process } = attempt;
     if (process.isDead) {
-      one.fate = 'unknown';
+      this.#conclude(one, attempt, true);
       return;
     }
-    one.fate = 'acknowledged';
-    one.line = Buffer.from(line);
     const { epoch, offset } = parseCursor(cursor)!;
+    if (one.line !== undefined && (one.end !== offset || one.line.toString() !== line)) {
+      this.#fault(`${one.message} has two receipts, at ${one.end} and at ${offset}`);
+    }
+    one.line = Buffer.from(line);
     Object.assign(one, { epoch, end: offset });
+    this.#conclude(one, attempt, false);
     this.counts.acknowledged += 1;
     this.#trace(`${process.name} acknowledges ${one.message.slice(0, 12)} at ${offset}`);
     this.#takeImage('after an answer', 0.3);
   }
 
-  #refuse(process: Process, one: Own, error: unknown): void {
-    this.#waiting -= 1;
+  #refuse(attempt: Attempt, one: Own, error: unknown): void {
+    const { process } = attempt;
     if (process.isDead) {
-      one.fate = 'unknown';
+      this.#conclude(one, attempt, true);
       this.#hadStump = true;
       return;
     }
     // It was frozen during a sync, and that sync failed: whoever broke its lock meanwhile has made
     // its lines durable, and it can't tell (docs/reliability.md).
     const isBeyondIt =
-      process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > one.sentAtMs;
-    one.fate = isBeyondIt ? 'unknown' : 'refused';
+      process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > attempt.sentAtMs;
+    this.#conclude(one, attempt, isBeyondIt);
     this.#trace(`${process.name} refuses ${one.message.slice(0, 12)}: ${error}`);
     if (!(error instanceof ServiceError)) this.#fault(`append rejects with ${error}`);
     else if (this.#can.fail === 0 && error.code !== 'busy' && !this.#can.freeze && !this.#can.die) {
@@ -308,7 +344,9 @@ class History {
     for (let n = 0; n < 50_000 && this.#waiting > 0 && this.faults.length === 0; n += 1) {
       if (this.#members.every(({ process }) => process.isDead)) break;
       await this.#world.step();
-      const waiting = this.#sent.find((one) => one.fate === 'waiting' && !one.by.isDead);
+      const waiting = this.#sent.find(({ waitingFor }) =>
+        [...waitingFor].some(({ process }) => !process.isDead),
+      );
       if (waiting === undefined) break;
       if (this.#world.nowMs > endMs) this.#fault(`${waiting.message} is never answered`);
     }
@@ -351,6 +389,7 @@ class History {
       if (!isAsShown && !leniency.allowVanished) {
         fault(`${room} lacks what readers were shown`);
       }
+      await this.#repeatAll(world, process, store, known, leniency, fault);
       const message = `<${this.#options.seed}.${isSameBoot ? 'end' : 'again'}.${room.length}>`;
       const receipt = await waitFor(world, () =>
         process.run(() => store.append(room, { username: 'user', message })),
@@ -379,6 +418,37 @@ class History {
     }
     process.run(() => void store.close());
     process.die();
+  }
+
+  /** Whoever was left without an answer sends again, and then has one, as has whoever had it before. */
+  async #repeatAll(
+    world: World,
+    process: Process,
+    store: FolderStore,
+    known: readonly Sent[],
+    leniency: Leniency,
+    fault: (text: string) => void,
+  ): Promise<void> {
+    for (const one of known) {
+      const { room, message, fate } = one;
+      const receipt = await waitFor(world, () =>
+        process.run(() => store.append(room, { username: 'user', message }, BEGINNING)),
+      );
+      if (receipt === undefined) {
+        fault(`${room} takes no repeat of ${message}`);
+        continue;
+      }
+      const line = Buffer.from(receipt.line);
+      const { offset: end } = parseCursor(receipt.cursor)!;
+      if (fate === 'acknowledged' && (end !== one.end || !line.equals(one.line!))) {
+        fault(`${message} is repeated at ${end}, and was acknowledged at ${one.end}`);
+      }
+      if (fate === 'refused' && receipt.isRepeat && !leniency.allowRefused) {
+        fault(`${message} was refused, and its repeat finds it`);
+      }
+      const hasFailed = one.hasFailed || fate !== 'acknowledged';
+      Object.assign(one, { fate: 'acknowledged', line, end, hasFailed });
+    }
   }
 }
 

@@ -6,6 +6,8 @@ export interface Sent {
   /** Unique in the whole history. */
   readonly message: string;
   fate: 'waiting' | 'acknowledged' | 'refused' | 'unknown';
+  /** Whether an attempt of it was not acknowledged, which may have left a stump. */
+  hasFailed?: boolean;
   /** The line with its LF and the offset after it, from the receipt. */
   line?: Buffer;
   end?: number;
@@ -48,7 +50,7 @@ export function findFaults(
     const count = counts.get(one.message) ?? 0;
     if (count > 1) faults.push(`${one.message} is there ${count} times`);
     if (one.fate === 'acknowledged') faults.push(...findLost(one, text));
-    else open.push(one);
+    if (one.fate !== 'acknowledged' || one.hasFailed) open.push(one);
     if (one.fate === 'refused' && count > 0 && !leniency.allowRefused) {
       faults.push(`${one.message} was refused and is there`);
     }
