@@ -44,6 +44,8 @@ export interface Write {
   readonly birthtimeMs: number;
   /** Where the bytes begin; the file ends with them. No bytes: it was truncated to here. */
   readonly offset: number;
+  /** What stands before them, at least a little of it: all that may not be durable yet. */
+  readonly before: Buffer;
   readonly bytes: Buffer;
 }
 
@@ -320,7 +322,7 @@ export class Journal {
 class PausedError extends Error {}
 
 function toRecord({ write, stamp }: Waiting): JournalRecord {
-  const { file, ino, birthtimeMs, offset, bytes } = write;
+  const { file, ino, birthtimeMs, offset, before, bytes } = write;
   const name = path.basename(file, path.extname(file));
-  return { name, ino, birthtimeMs, offset, stamp, bytes };
+  return { name, ino, birthtimeMs, offset, stamp, before, bytes };
 }

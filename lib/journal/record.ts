@@ -5,7 +5,8 @@
  *     header  = "chat-journal 1" LF counter " " generation " " boot " " device LF checksum LF *NUL
  *     frame   = magic(4) length(4) generation(8) checksum(16) payload *NUL
  *     payload = *record                         ; `length` bytes
- *     record  = nameLength(2) bytesLength(4) ino(8) birth(8) offset(8) stamp(8) name bytes
+ *     record  = nameLength(2) beforeLength(4) bytesLength(4) ino(8) birth(8) offset(8) stamp(8)
+ *               name before bytes
  */
 import { createHash } from 'node:crypto';
 
@@ -24,6 +25,8 @@ export interface JournalRecord {
   readonly birthtimeMs: number;
   /** Where the bytes begin in the file. */
   readonly offset: number;
+  /** What stands in the file before them: it shows at replay whether they still fit. */
+  readonly before: Buffer;
   /** Orders the records of all processes of a host: nanoseconds of its monotonic clock. */
   readonly stamp: bigint;
   /** What was appended. If it is empty, the file was truncated to `offset`. */
@@ -49,7 +52,7 @@ export interface Header extends Origin {
 const TITLE = 'chat-journal 1';
 const MAGIC = 0x314a4843;
 const FRAME_HEAD_BYTES = 32;
-const RECORD_HEAD_BYTES = 38;
+const RECORD_HEAD_BYTES = 42;
 
 /** Formats a header; the result fills one sector. */
 export function encodeHeader({ counter, generation, boot, device }: Header): Buffer {
@@ -72,10 +75,7 @@ export function decodeHeader(sector: Buffer): Header | undefined {
 
 /** Formats records as one frame; the result fills whole sectors. */
 export function encodeFrame(generation: string, records: readonly JournalRecord[]): Buffer {
-  const sizes = records.map(
-    ({ name, bytes }) => RECORD_HEAD_BYTES + Buffer.byteLength(name, 'latin1') + bytes.length,
-  );
-  const payloadBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const payloadBytes = records.reduce((sum, record) => sum + countBytes(record), 0);
   const frame = Buffer.alloc(toSectors(FRAME_HEAD_BYTES + payloadBytes));
   let at = FRAME_HEAD_BYTES;
   for (const record of records) at = writeRecord(frame, at, record);
@@ -108,7 +108,7 @@ export function decodeFrame(
   for (let at = FRAME_HEAD_BYTES; at < frame.length; ) {
     const record = readRecord(frame, at);
     records.push(record);
-    at += RECORD_HEAD_BYTES + Buffer.byteLength(record.name, 'latin1') + record.bytes.length;
+    at += countBytes(record);
   }
   return { records, end: offset + toSectors(payloadEnd - offset) };
 }
@@ -118,28 +118,37 @@ function toSectors(lengthBytes: number): number {
   return Math.ceil(lengthBytes / SECTOR_BYTES) * SECTOR_BYTES;
 }
 
+function countBytes({ name, before, bytes }: JournalRecord): number {
+  return RECORD_HEAD_BYTES + Buffer.byteLength(name, 'latin1') + before.length + bytes.length;
+}
+
 function writeRecord(into: Buffer, at: number, record: JournalRecord): number {
-  const { name, ino, birthtimeMs, offset, stamp, bytes } = record;
-  const bytesAt = at + RECORD_HEAD_BYTES + into.write(name, at + RECORD_HEAD_BYTES, 'latin1');
-  into.writeUInt16LE(bytesAt - at - RECORD_HEAD_BYTES, at);
-  into.writeUInt32LE(bytes.length, at + 2);
-  into.writeDoubleLE(ino, at + 6);
-  into.writeDoubleLE(birthtimeMs, at + 14);
-  into.writeDoubleLE(offset, at + 22);
-  into.writeBigUInt64LE(stamp, at + 30);
+  const { name, ino, birthtimeMs, offset, stamp, before, bytes } = record;
+  const nameAt = at + RECORD_HEAD_BYTES;
+  const beforeAt = nameAt + into.write(name, nameAt, 'latin1');
+  const bytesAt = beforeAt + before.copy(into, beforeAt);
+  into.writeUInt16LE(beforeAt - nameAt, at);
+  into.writeUInt32LE(before.length, at + 2);
+  into.writeUInt32LE(bytes.length, at + 6);
+  into.writeDoubleLE(ino, at + 10);
+  into.writeDoubleLE(birthtimeMs, at + 18);
+  into.writeDoubleLE(offset, at + 26);
+  into.writeBigUInt64LE(stamp, at + 34);
   return bytesAt + bytes.copy(into, bytesAt);
 }
 
 function readRecord(frame: Buffer, at: number): JournalRecord {
   const nameAt = at + RECORD_HEAD_BYTES;
-  const bytesAt = nameAt + frame.readUInt16LE(at);
+  const beforeAt = nameAt + frame.readUInt16LE(at);
+  const bytesAt = beforeAt + frame.readUInt32LE(at + 2);
   return {
-    name: frame.toString('latin1', nameAt, bytesAt),
-    ino: frame.readDoubleLE(at + 6),
-    birthtimeMs: frame.readDoubleLE(at + 14),
-    offset: frame.readDoubleLE(at + 22),
-    stamp: frame.readBigUInt64LE(at + 30),
-    bytes: frame.subarray(bytesAt, bytesAt + frame.readUInt32LE(at + 2)),
+    name: frame.toString('latin1', nameAt, beforeAt),
+    ino: frame.readDoubleLE(at + 10),
+    birthtimeMs: frame.readDoubleLE(at + 18),
+    offset: frame.readDoubleLE(at + 26),
+    stamp: frame.readBigUInt64LE(at + 34),
+    before: frame.subarray(beforeAt, bytesAt),
+    bytes: frame.subarray(bytesAt, bytesAt + frame.readUInt32LE(at + 6)),
   };
 }
 

@@ -4,12 +4,6 @@ import { readAt, tryClose, writeWhole } from '../disk/files.ts';
 import { toErrno } from '../errors.ts';
 import type { JournalRecord } from './record.ts';
 
-const LF = 0x0a;
-const SPACE = 0x20;
-
-/** How much of a gap is filled at a time. */
-const FILL_BYTES = 1 << 20;
-
 /** What somebody did to this room alone; it stops the recovery of no other. */
 const NOT_WRITABLE = ['ENOENT', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENXIO'];
 
@@ -66,22 +60,26 @@ function replayInto(
   let restoredBytes = 0;
   let isEdited = false;
   for (const record of records) {
-    const { bytes, offset, ino, birthtimeMs } = record;
-    const found = readAt(fd, offset, bytes.length, disk);
-    const isThere = found.equals(bytes);
+    const { before, bytes, offset, ino, birthtimeMs } = record;
+    const start = offset - before.length;
+    const whole = Buffer.concat([before, bytes]);
+    const found = readAt(fd, start, whole.length, disk);
+    const isThere = found.subarray(before.length).equals(bytes);
     const isSameFile = ino === stat.ino && birthtimeMs === stat.birthtimeMs;
-    if (!isThere && !(isAfterPowerLoss && isSameFile && !isEdited && isLost(found, bytes))) {
+    const isLost = start <= sizeBytes && isLeftOf(found, whole);
+    if (isThere) {
+      // A sync of it may have failed, and then the next one would not write it (fsync(2)).
+      writeWhole(fd, bytes, offset, disk);
+      isEdited = false;
+    } else if (isAfterPowerLoss && isSameFile && !isEdited && isLost) {
+      writeWhole(fd, whole, start, disk);
+      sizeBytes = Math.max(sizeBytes, offset + bytes.length);
+      restoredBytes += bytes.length;
+    } else {
       misfits.push(record);
       // The offsets of what follows may have been true before the edit only.
       if (isSameFile) isEdited = true;
-      continue;
     }
-    if (offset > sizeBytes) fill(fd, sizeBytes, offset, disk);
-    // Also if it is there: a sync of it may have failed, and then the next one writes nothing (fsync(2)).
-    writeWhole(fd, bytes, offset, disk);
-    sizeBytes = Math.max(sizeBytes, offset + bytes.length);
-    if (!isThere) restoredBytes += bytes.length;
-    isEdited = false;
   }
   return { restoredBytes, misfits };
 }
@@ -104,21 +102,9 @@ function dropVoid(records: readonly JournalRecord[]): JournalRecord[] {
   return valid.reverse();
 }
 
-/** Whether what stands at a record's offset is what a power loss leaves: its beginning, or zeros. */
-function isLost(found: Buffer, bytes: Buffer): boolean {
+/** Whether it is what a power loss leaves of some bytes: their beginning, or zeros here and there. */
+function isLeftOf(found: Buffer, bytes: Buffer): boolean {
   return found.every((byte, index) => byte === 0 || byte === bytes[index]);
-}
-
-/**
- * Fills a gap with white space. It held lines that somebody appended by hand and nobody synced; what follows
- * keeps its offset and stands on a line of its own.
- */
-function fill(fd: number, fromBytes: number, toBytes: number, disk: Disk): void {
-  for (let at = fromBytes; at < toBytes; at += FILL_BYTES) {
-    const filler = Buffer.alloc(Math.min(FILL_BYTES, toBytes - at), SPACE);
-    filler[filler.length - 1] = LF;
-    writeWhole(fd, filler, at, disk);
-  }
 }
 
 /** @returns `undefined` if there is no file that this process may write to */

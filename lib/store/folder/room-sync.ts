@@ -1,20 +1,28 @@
 /**
- * How what was written to a room becomes durable: by the journal of this process, which makes the writes of
- * all rooms durable with one sync, or by a sync of the room's file.
+ * How what was written to a room becomes durable: by the journal of this process, which makes the
+ * writes of all rooms durable with one sync, or by a sync of the room's file.
  *
- * The first write to a file always syncs the file and its name: somebody may have made it, or replaced
- * another one by it, a moment ago. The journal needs a disk that is this host's alone, and a file on the
+ * The first write to a file syncs the file and its name: somebody may have made it, or replaced
+ * another one by it, a moment ago. So does a write after something else than an append: nobody can
+ * say what of that is durable. The journal needs a disk that is this host's alone, and a file on the
  * device of its own folder that has one name.
  */
 import { BoundedMap } from '../../bounded-map.ts';
 import { type Disk, isLocal, type Stat } from '../../disk/disk.ts';
+import { readAt } from '../../disk/files.ts';
 import { Journal } from '../../journal/journal.ts';
 import type { Origin } from '../../journal/record.ts';
 import type { JournalLimits } from '../../journal/segment.ts';
 import type { RoomsFolder } from './rooms-folder.ts';
 
-/** How many files are remembered as durable. */
-const MAX_DURABLE_FILES = 100_000;
+/** How many files are remembered. */
+const MAX_FILES = 10_000;
+
+/** How much of a file's end is remembered. */
+const TAIL_BYTES = 64;
+
+/** If more than this was added by others, the file is synced. */
+const MAX_ADDED_BYTES = 64 << 10;
 
 const NO_THROW = { throwIfNoEntry: false } as const;
 
@@ -26,6 +34,13 @@ export interface Append {
   readonly before: Stat;
   readonly after: Stat;
   readonly bytes: Buffer;
+}
+
+/** How a file stood when this process last made it durable, with its name. */
+interface Durable {
+  readonly sizeBytes: number;
+  /** The last of it. */
+  readonly tail: Buffer;
 }
 
 /** What a sync reports. */
@@ -44,8 +59,8 @@ export class RoomSync {
   readonly #disk: Disk;
   readonly #origin: Origin | undefined;
   readonly #journal: Journal | undefined;
-  /** The files that were synced with their names, by their identity. */
-  readonly #durable = new BoundedMap<string, true>({ maxEntries: MAX_DURABLE_FILES });
+  /** By the identity of the file. */
+  readonly #durable = new BoundedMap<string, Durable>({ maxEntries: MAX_FILES });
 
   /**
    * @param isDurable false to leave it to the system when bytes reach the disk
@@ -83,15 +98,20 @@ export class RoomSync {
    */
   async sync(append: Append): Promise<void> {
     if (!this.#isDurable) return;
-    const { before, after } = append;
+    const { file, fd, before, after, bytes } = append;
     const identity = `${after.ino} ${after.birthtimeMs}`;
-    if (before.size === 0 || this.#durable.get(identity) === undefined) {
-      await this.#syncFile(append.fd);
-      await this.#folder.syncRoomNames();
-      this.#durable.set(identity, true);
-    } else if (!(await this.#tryJournal(append))) {
-      await this.#syncFile(append.fd);
+    const durable = this.#durable.get(identity);
+    const context = durable && this.#readContext(append, durable);
+    if (this.#journal !== undefined && context !== undefined && this.#canJournal(append)) {
+      const { ino, birthtimeMs } = after;
+      const offset = before.size;
+      await this.#journal.commit({ file, fd, ino, birthtimeMs, offset, before: context, bytes });
+    } else {
+      await this.#syncFile(fd);
+      if (context === undefined) await this.#folder.syncRoomNames();
     }
+    const tail = Buffer.concat([context ?? Buffer.alloc(0), bytes]).subarray(-TAIL_BYTES);
+    this.#durable.set(identity, { sizeBytes: after.size, tail: Buffer.from(tail) });
   }
 
   /**
@@ -101,7 +121,8 @@ export class RoomSync {
   async syncTruncation({ file, fd, before }: Omit<Append, 'after' | 'bytes'>): Promise<void> {
     if (!this.#isDurable) return;
     const { ino, birthtimeMs, size: offset } = before;
-    const truncation = { file, fd, ino, birthtimeMs, offset, bytes: Buffer.alloc(0) };
+    const nothing = Buffer.alloc(0);
+    const truncation = { file, fd, ino, birthtimeMs, offset, before: nothing, bytes: nothing };
     await this.#journal?.commit(truncation).catch(() => undefined);
     await this.#disk.fdatasync(fd).catch(() => undefined);
   }
@@ -111,14 +132,23 @@ export class RoomSync {
     await this.#journal?.close();
   }
 
-  /** @returns false if the file has to be synced itself */
-  async #tryJournal({ file, fd, before, after, bytes }: Append): Promise<boolean> {
-    // If somebody wrote in between, nobody knows where the bytes are.
+  /** If somebody wrote in between, nobody knows where the bytes are. */
+  #canJournal({ before, after, bytes }: Append): boolean {
     const isAlone = after.ino === before.ino && after.size === before.size + bytes.length;
-    if (!isAlone || after.dev !== this.#origin?.device || after.nlink > 1) return false;
-    const { ino, birthtimeMs } = after;
-    await this.#journal?.commit({ file, fd, ino, birthtimeMs, offset: before.size, bytes });
-    return this.#journal !== undefined;
+    return isAlone && after.dev === this.#origin?.device && after.nlink === 1;
+  }
+
+  /**
+   * Reads what stands before an append: the end of what is durable, and what others added to it.
+   *
+   * @returns `undefined` if somebody did something else to the file than add to it
+   */
+  #readContext({ fd, before }: Append, { sizeBytes, tail }: Durable): Buffer | undefined {
+    const addedBytes = before.size - sizeBytes;
+    if (sizeBytes === 0 || addedBytes < 0 || addedBytes > MAX_ADDED_BYTES) return undefined;
+    const from = sizeBytes - tail.length;
+    const context = readAt(fd, from, before.size - from, this.#disk);
+    return context.subarray(0, tail.length).equals(tail) ? context : undefined;
   }
 
   async #syncFile(fd: number): Promise<void> {

@@ -50,7 +50,8 @@ function makeWorld(limits: Partial<JournalLimits> = {}, change: Partial<Disk> = 
     const { ino, birthtimeMs } = statSync(file);
     const fd = disk.openSync(file, 'r');
     const bytes = Buffer.from(text);
-    const one: Write = { file, fd, ino, birthtimeMs, offset, bytes };
+    const before = Buffer.alloc(0);
+    const one: Write = { file, fd, ino, birthtimeMs, offset, before, bytes };
     return journal.commit(one).finally(() => realDisk.closeSync(fd));
   };
   const readBack = (): string[] =>
@@ -151,7 +152,8 @@ suite('a room whose file can’t be covered', () => {
     slow = realDisk.openSync(join(world.rooms, 'a.txt'), 'r');
     const { birthtimeMs } = statSync(join(world.rooms, 'a.txt'));
     const gone = { file: join(world.rooms, 'gone.txt'), fd: slow, ino: 1, birthtimeMs };
-    void world.journal.commit({ ...gone, offset: 0, bytes: Buffer.from('x\n') });
+    const bytes = Buffer.from('x\n');
+    void world.journal.commit({ ...gone, offset: 0, before: Buffer.alloc(0), bytes });
     await world.write('b', 'two\n');
     await world.write('b', 'three\n');
   });

@@ -17,7 +17,8 @@ const { generation } = header;
 function makeRecord(change: Partial<JournalRecord> = {}): JournalRecord {
   const bytes = Buffer.from('[2018-02-25 14:00:51] omri: hi everybody!\n');
   const file = { name: '%54ea', ino: 2 ** 40 + 1, birthtimeMs: 1.5e12 + 0.25 };
-  return { ...file, offset: 2 ** 35 + 3, stamp: 2n ** 60n + 1n, bytes, ...change };
+  const before = Buffer.from('before\n');
+  return { ...file, offset: 2 ** 35 + 3, stamp: 2n ** 60n + 1n, before, bytes, ...change };
 }
 
 suite('a header', () => {

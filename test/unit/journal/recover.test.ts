@@ -50,7 +50,8 @@ function makeWorld() {
   const read = (name: string): string => readFileSync(join(folder, `${name}.txt`), 'utf8');
   const toRecord = (name: string, offset: number, text: string, stamp = 1n): JournalRecord => {
     const { ino, birthtimeMs } = statSync(join(folder, `${name}.txt`));
-    return { name, ino, birthtimeMs, offset, stamp, bytes: Buffer.from(text) };
+    const before = Buffer.alloc(0);
+    return { name, ino, birthtimeMs, offset, stamp, before, bytes: Buffer.from(text) };
   };
   let made = 0;
   const makeJournal = (origin: typeof here): JournalFile => {
