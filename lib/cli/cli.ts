@@ -11,15 +11,21 @@ import { ignoreClosedOutput, writeError } from '../ops/log.ts';
 interface Command {
   /** Its arguments, as the usage shows them. */
   readonly usage: string;
-  readonly argumentCount: number;
+  /** How many there may be. */
+  readonly argumentCounts: readonly number[];
   readonly load: () => Promise<(...args: string[]) => Promise<void>>;
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   migrate: {
     usage: 'FROM TO (each a folder or a mysql:// address)',
-    argumentCount: 2,
+    argumentCounts: [2],
     load: async () => (await import('./migrate.ts')).runMigrate,
+  },
+  recover: {
+    usage: '[FOLDER] (after a power loss; a start does it as well)',
+    argumentCounts: [0, 1],
+    load: async () => (await import('./recover.ts')).runRecover,
   },
 };
 
@@ -40,7 +46,7 @@ export async function runCommandLine(
 
 async function loadCommand([name, ...args]: readonly string[]): Promise<() => Promise<void>> {
   const command = Object.entries(COMMANDS).find(([one]) => one === name)?.[1];
-  if (command?.argumentCount !== args.length) {
+  if (!command?.argumentCounts.includes(args.length)) {
     const usages = Object.entries(COMMANDS).map(([one, { usage }]) => `${one} ${usage}`);
     throw new ServiceError('bad-request', `takes no command but: ${usages.join('; ')}`);
   }

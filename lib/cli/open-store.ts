@@ -27,6 +27,7 @@ export async function openStore(
     const { MysqlStore } = await import('../store/mysql/mysql-store.ts');
     return await MysqlStore.open({ address: address.address, ...parts });
   } catch (error) {
+    if (error instanceof ServiceError) throw error;
     const right = address.kind === 'folder' ? '; it takes a folder that can be written to' : '';
     throw new ServiceError('bad-request', `${name}: ${(error as Error).message}${right}`, error);
   }

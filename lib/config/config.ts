@@ -35,11 +35,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function readConfig(environment: Environment = process.env): Config {
   const root = findRoot();
   const hostname = os.hostname();
-  const store = read(environment, 'CHAT_STORE') ?? path.join(root, 'rooms');
   return {
     port: toPort(environment),
     host: read(environment, 'HOST'),
-    storeAddress: readStoreAddress('CHAT_STORE', store, environment),
+    storeAddress: readOwnStore(environment),
     staticFolder: toStaticFolder(environment, path.join(root, 'static')),
     serverName: toServerName(environment, hostname),
     hostname,
@@ -52,6 +51,12 @@ export function readConfig(environment: Environment = process.env): Config {
 /** Reads `CHAT_LOG` alone. */
 export function readLogLevel(environment: Environment = process.env): LogLevel {
   return toChoice(environment, 'CHAT_LOG', LOG_LEVELS, 'info');
+}
+
+/** Reads `CHAT_STORE` alone. */
+export function readOwnStore(environment: Environment = process.env): StoreAddress {
+  const text = read(environment, 'CHAT_STORE') ?? path.join(findRoot(), 'rooms');
+  return readStoreAddress('CHAT_STORE', text, environment);
 }
 
 /**

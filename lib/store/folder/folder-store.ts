@@ -32,6 +32,8 @@ import { RoomsFolder } from './rooms-folder.ts';
 import { Snapshots } from './snapshot.ts';
 import { watchFolder } from './watch.ts';
 
+export type { Recovered } from './journal-recovery.ts';
+
 /** What a folder store is made of. */
 export interface FolderStoreOptions {
   /** The rooms' folder, an absolute path. */
@@ -73,7 +75,8 @@ export class FolderStore implements Store {
   /**
    * Opens a folder, and makes it if it is missing. Recovery goes on behind that.
    *
-   * @throws the system's error if the folder can't be made
+   * @throws ServiceError `bad-request` if it is not to be durable and was not recovered since a power
+   *   loss; the system's error if the folder can't be made
    */
   constructor(options: FolderStoreOptions) {
     const { folder, durable, log, registry, disk = realDisk, journalLimits: limits } = options;
@@ -105,8 +108,9 @@ export class FolderStore implements Store {
     const parts = { folder: this.#folder, locks: this.#locks, origin, log, disk, quietMs };
     this.#journals = new JournalRecovery(parts);
     if (!durable && this.#journals.isNeeded()) {
-      const reason = 'the host lost power, and .journal has lines that the rooms lack';
-      throw new Error(`${reason}; run: node dist/server.js recover ${folder}`);
+      const what = 'the host lost power, and the rooms lack what only .journal has';
+      const how = `run first: node dist/server.js recover ${folder}`;
+      throw new ServiceError('bad-request', `CHAT_DURABILITY=memory: ${what}; ${how}`);
     }
     this.#recovery = new Recovery(this.#locks, this.#journals, (error) => {
       log.warn('leftover locks are judged room by room', { error });

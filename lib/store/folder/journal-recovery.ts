@@ -34,6 +34,8 @@ export interface JournalRecoveryParts {
 
 /** What a recovery put right. */
 export interface Recovered extends Replayed {
+  /** How many journals of a power loss there were. */
+  readonly journalCount: number;
   /** The files of lines that no longer fit their room. */
   readonly kept: readonly string[];
 }
@@ -41,7 +43,10 @@ export interface Recovered extends Replayed {
 /** The journals that were there at the start. */
 export class JournalRecovery {
   readonly #parts: JournalRecoveryParts;
-  readonly #recovered = { roomCount: 0, restoredBytes: 0, kept: [] as string[] };
+  readonly #recovered = {
+    ...{ journalCount: 0, roomCount: 0, restoredBytes: 0 },
+    kept: [] as string[],
+  };
 
   constructor(parts: JournalRecoveryParts) {
     this.#parts = parts;
@@ -68,6 +73,7 @@ export class JournalRecovery {
     if (lost.length > 0) {
       const options = { isAfterPowerLoss: true };
       const replayed = await replayJournals(folder.journals, lost, options, this.#rooms, disk);
+      this.#recovered.journalCount += lost.length;
       this.#recovered.roomCount += replayed.roomCount;
       this.#recovered.restoredBytes += replayed.restoredBytes;
       const { roomCount: rooms, restoredBytes: bytes } = replayed;

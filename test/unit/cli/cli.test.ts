@@ -20,9 +20,19 @@ test('without words it serves', () => {
 });
 
 test('a word that is no command, or has the wrong number of arguments, is a bad value', () => {
-  for (const words of [['serve'], ['migrate'], ['migrate', 'a'], ['constructor'], ['']]) {
+  for (const words of [
+    ['serve'],
+    ['migrate'],
+    ['migrate', 'a'],
+    ['recover', 'a', 'b'],
+    ['constructor'],
+    [''],
+  ]) {
     const { status, stderr } = run(words, 'console.log(1)');
-    assert.match(stderr, /^chat: takes no command but: migrate FROM TO .*\n$/);
+    assert.match(
+      stderr,
+      /^chat: takes no command but: migrate FROM TO .*; recover \[FOLDER\] .*\n$/,
+    );
     assert.equal(status, 2);
   }
 });
