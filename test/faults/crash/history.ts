@@ -4,8 +4,11 @@ import { ServiceError } from '../../../lib/errors.ts';
 import { Log } from '../../../lib/ops/log.ts';
 import { Registry } from '../../../lib/ops/metrics.ts';
 import { parseCursor } from '../../../lib/room/cursor.ts';
-import { FolderStore } from '../../../lib/store/folder/folder-store.ts';
+import { toFileStem } from '../../../lib/room/name.ts';
+import { FolderStore, type FolderStoreOptions } from '../../../lib/store/folder/folder-store.ts';
+import { toRoomFile } from '../../../lib/store/folder/room-file.ts';
 import type { Receipt, Snapshot } from '../../../lib/store/store.ts';
+import { touchByHand } from './hands.ts';
 import { findFaults, type Leniency, type Sent, type Shown } from './judge.ts';
 import { type Loss, ModelDisk } from './model-disk.ts';
 import { Random } from './random.ts';
@@ -38,7 +41,7 @@ export interface HistoryOptions {
 export interface HistoryResult {
   readonly faults: string[];
   readonly counts: Record<
-    'sent' | 'acknowledged' | 'images' | 'killed' | 'frozen' | 'failed',
+    'sent' | 'acknowledged' | 'images' | 'killed' | 'frozen' | 'failed' | 'touched' | 'kept',
     number
   >;
 }
@@ -68,6 +71,9 @@ interface Image {
   readonly disk: ModelDisk;
   readonly sent: Sent[];
   readonly shown: Map<string, Shown>;
+  /** The rooms that somebody edited by hand, and those to which somebody at least added something. */
+  readonly edited: Set<string>;
+  readonly touched: Set<string>;
   readonly leniency: Leniency;
 }
 
@@ -80,7 +86,10 @@ export async function runHistory(options: HistoryOptions): Promise<HistoryResult
 
 class History {
   readonly faults: string[] = [];
-  readonly counts = { sent: 0, acknowledged: 0, images: 0, killed: 0, frozen: 0, failed: 0 };
+  readonly counts = {
+    ...{ sent: 0, acknowledged: 0, images: 0, killed: 0, frozen: 0, failed: 0 },
+    ...{ touched: 0, kept: 0 },
+  };
   readonly #options: HistoryOptions;
   readonly #random: Random;
   readonly #world: World;
@@ -88,7 +97,11 @@ class History {
   readonly #sent: Own[] = [];
   readonly #shown = new Map<string, Shown>();
   readonly #images: Image[] = [];
-  readonly #can: { die: boolean; freeze: boolean; fail: number };
+  readonly #edited = new Set<string>();
+  /** The rooms to which somebody at least added something by hand. */
+  readonly #touched = new Set<string>();
+  readonly #limits: FolderStoreOptions['journalLimits'];
+  readonly #can: { die: boolean; freeze: boolean; fail: number; touch: number };
   readonly #roomCount: number;
   #waiting = 0;
   #isUnsure = false;
@@ -108,6 +121,13 @@ class History {
       die: random.chance(0.5),
       freeze: random.chance(0.4),
       fail: random.chance(0.3) ? 0.004 + 0.03 * random.next() : 0,
+      touch: random.chance(0.4) ? 0.1 * random.next() : 0,
+    };
+    // Small, so that all of a journal's life happens in a short history.
+    this.#limits = {
+      ...{ growBytes: 4096, maxBytes: random.pick([1, 2048, 8192, 1 << 20]) },
+      ...{ idleMs: random.pick([30, 1000]), maxAgeMs: random.pick([100, 15_000]) },
+      ...{ pauseMs: random.pick([50, 5000]), quietMs: random.pick([500, 60_000]) },
     };
     this.#roomCount = 1 + random.below(ROOMS.length);
   }
@@ -125,8 +145,8 @@ class History {
   }
 
   #trace(text: string): void {
-    // An owner's name is random, and no part of the history.
-    const named = text.replace(/[0-9a-f]{16}(-\d+\.own)/, 'owner$1');
+    // Some names are random, and no part of the history.
+    const named = text.replace(/[0-9a-f]{16,32}/, 'random');
     this.#options.onTrace?.(`${this.#world.nowMs.toFixed(1)} ${named}`);
   }
 
@@ -139,7 +159,7 @@ class History {
     const process = this.#world.spawn();
     process.wallOffsetMs = this.#random.below(2_000_000) - 1_000_000;
     try {
-      const store = openStore(process, this.#options.Store);
+      const store = openStore(process, this.#options.Store, this.#limits);
       this.#members.push({ process, store });
       this.#trace(`${process.name} starts`);
     } catch (error) {
@@ -159,10 +179,55 @@ class History {
     else if (this.#can.die && random.chance(0.06)) this.#doom(random.pick(alive));
     else if (this.#can.freeze && random.chance(0.08)) this.#freeze(random.pick(alive));
     else if (random.chance(0.03) && alive.length < 4) this.#start();
+    else if (random.chance(this.#can.touch)) this.#touch(this.#pickRoom());
+    else if (random.chance(0.03)) await this.#world.idle(random.below(3000));
     else if (random.chance(0.02))
       random.pick(alive).process.wallOffsetMs += 3_600_000 * (random.next() - 0.5);
     else for (let n = random.below(12); n >= 0; n -= 1) await this.#world.step();
     await runTicks();
+  }
+
+  #pickRoom(): string {
+    return ROOMS[this.#random.below(this.#roomCount)]!;
+  }
+
+  /** Somebody does something to a room's file by hand. */
+  #touch(room: string, isBetweenCalls = false): void {
+    const message = `<${this.#options.seed}.h${this.counts.touched}>${'x'.repeat(this.#random.below(60))}`;
+    const { disk } = this.#world;
+    const touch = touchByHand(
+      disk,
+      toRoomFile(FOLDER, room),
+      message,
+      isBetweenCalls,
+      this.#random,
+    );
+    if (touch === undefined) return;
+    this.counts.touched += 1;
+    this.#hadStump = true;
+    this.#touched.add(room);
+    this.#trace(`somebody does ${touch.what} to ${room}`);
+    if (touch.added !== undefined) {
+      const rest = { waitingFor: new Set<Attempt>(), isUnknown: true };
+      this.#sent.push({ room, message, fate: 'unknown', ...rest });
+    }
+    for (const one of this.#sent) {
+      if (one.room === room && one.fate === 'waiting') one.mayStay = true;
+    }
+    if (!touch.isEdit) return;
+    this.#edited.add(room);
+    this.#shown.delete(room);
+    for (const one of this.#sent) {
+      if (one.room !== room) continue;
+      if (one.fate === 'waiting') one.isTouched = true;
+      if (one.fate === 'unknown' || one.fate === 'removed') one.fate = 'touched';
+      if (one.fate !== 'acknowledged') continue;
+      const at = touch.after.indexOf(one.line!);
+      if (touch.isDurable && at >= 0) one.end = at + one.line!.length;
+      else if (touch.isDurable && touch.before.includes(one.line!) && !touch.isCut)
+        one.fate = 'removed';
+      else one.fate = 'touched';
+    }
   }
 
   #doom({ process }: Member): void {
@@ -179,7 +244,9 @@ class History {
 
   /** Sends a message, or one again that was sent before: whatever became of it, it is there once. */
   #send({ process, store }: Member): void {
-    const isRepeat = this.#sent.length > 0 && this.#random.chance(0.25);
+    // Whether a message is there that somebody may have taken out, nobody can say.
+    const canRepeat = this.#can.touch === 0;
+    const isRepeat = canRepeat && this.#sent.length > 0 && this.#random.chance(0.25);
     const one = isRepeat ? this.#random.pick(this.#sent) : this.#make();
     const { room, message } = one;
     const attempt = { process, sentAtMs: this.#world.nowMs };
@@ -190,7 +257,9 @@ class History {
     const verb = isRepeat ? 'repeats' : 'sends';
     this.#trace(`${process.name} ${verb} ${message.slice(0, 12)} to ${room}`);
     process
-      .run(() => store.append(room, { username: 'user', message }, BEGINNING))
+      .run(() =>
+        store.append(room, { username: 'user', message }, canRepeat ? BEGINNING : undefined),
+      )
       .then(
         (receipt) => this.#acknowledge(attempt, one, receipt),
         (error) => this.#refuse(attempt, one, error),
@@ -198,7 +267,7 @@ class History {
   }
 
   #make(): Own {
-    const room = ROOMS[this.#random.below(this.#roomCount)]!;
+    const room = this.#pickRoom();
     const message = `<${this.#options.seed}.${this.#sent.length}>${'x'.repeat(this.#random.below(60))}`;
     const rest = { waitingFor: new Set<Attempt>(), isUnknown: false };
     const one: Own = { room, message, fate: 'waiting', ...rest };
@@ -212,7 +281,8 @@ class History {
     one.waitingFor.delete(attempt);
     one.isUnknown ||= isUnknown;
     one.hasFailed ||= one.line === undefined;
-    if (one.line !== undefined) one.fate = 'acknowledged';
+    if (one.isTouched) one.fate = 'touched';
+    else if (one.line !== undefined) one.fate = 'acknowledged';
     else if (one.waitingFor.size > 0) one.fate = 'waiting';
     else one.fate = one.isUnknown ? 'unknown' : 'refused';
   }
@@ -246,29 +316,39 @@ class History {
     // its lines durable, and it can't tell (docs/reliability.md).
     const isBeyondIt =
       process.failedSyncAtMs >= process.thawedAtMs && process.thawedAtMs > attempt.sentAtMs;
-    this.#conclude(one, attempt, isBeyondIt);
+    this.#conclude(one, attempt, isBeyondIt || one.mayStay === true);
     this.#trace(`${process.name} refuses ${one.message.slice(0, 12)}: ${error}`);
     if (!(error instanceof ServiceError)) this.#fault(`append rejects with ${error}`);
-    else if (this.#can.fail === 0 && error.code !== 'busy' && !this.#can.freeze && !this.#can.die) {
+    else if (
+      this.#can.touch === 0 &&
+      this.#can.fail === 0 &&
+      error.code !== 'busy' &&
+      !this.#can.freeze &&
+      !this.#can.die
+    ) {
       this.#fault(`refused without a reason: ${error.message}`);
     }
   }
 
   /** A read shows all that was acknowledged or shown before it began. */
   async #read({ process, store }: Member): Promise<void> {
-    const room = ROOMS[this.#random.below(this.#roomCount)]!;
+    const room = this.#pickRoom();
+    const touchCount = this.counts.touched;
     const known = this.#sent.filter((one) => one.fate === 'acknowledged' && one.room === room);
     const shownBefore = this.#shown.get(room)?.text ?? Buffer.alloc(0);
     let snapshot: Snapshot;
     try {
       snapshot = await process.run(() => store.snapshot(room));
     } catch (error) {
-      if (process.isDead || (this.#can.fail > 0 && error instanceof ServiceError)) return;
+      if (process.isDead) return;
+      if (this.#can.fail + this.#can.touch > 0 && error instanceof ServiceError) return;
       this.#fault(`snapshot rejects with ${error}`);
       return;
     }
-    if (process.isDead) return;
+    if (process.isDead || touchCount !== this.counts.touched) return;
     this.#trace(`${process.name} shows ${snapshot.completeBytes} of ${room}`);
+    // An edit in the middle of an append, or twice in a tick of the clock, may be shown a moment late.
+    if (this.#edited.has(room)) return;
     const text = snapshot.tail.subarray(0, snapshot.completeBytes);
     for (const fault of findFaults(room, text, known, anything)) {
       if (!fault.startsWith('a line of nobody')) this.#fault(`a read: ${fault}`);
@@ -283,9 +363,8 @@ class History {
 
   #onCall(call: Call): Fault | undefined {
     const { process, name } = call;
-    const isChange = /^(write|handle.write|ftruncate|unlink|fdatasync|handle.sync|fsync)/.test(
-      name,
-    );
+    const isChange = isChangingCall(name);
+    if (this.#random.chance(this.#can.touch / 10)) this.#touch(this.#pickRoom(), true);
     if (isChange || name === 'openSync') this.#takeImage(`before ${process.name}'s ${name}`, 0.05);
     process.callsLeft -= 1;
     if (process.callsLeft < 0) {
@@ -321,11 +400,10 @@ class History {
     this.#images.push({
       why: `${loss}, ${why}`,
       disk: this.#world.disk.crash(loss, this.#random),
-      sent: this.#sent.map((one) => ({
-        ...one,
-        fate: one.fate === 'waiting' ? 'unknown' : one.fate,
-      })),
+      sent: this.#sent.map(toKnown),
       shown: new Map(this.#shown),
+      edited: new Set(this.#edited),
+      touched: new Set(this.#touched),
       leniency: {
         allowStumps: true,
         allowRefused: this.#isUnsure,
@@ -350,72 +428,65 @@ class History {
       if (waiting === undefined) break;
       if (this.#world.nowMs > endMs) this.#fault(`${waiting.message} is never answered`);
     }
-    for (const one of this.#sent) if (one.fate === 'waiting') one.fate = 'unknown';
+    for (const one of this.#sent) Object.assign(one, toKnown(one));
     if (this.faults.length > 0) return;
     this.#can.fail = 0;
+    this.#can.touch = 0;
     this.#isOver = true;
     const leniency = { allowStumps: this.#hadStump, allowRefused: false, allowVanished: false };
-    await this.#judgeRooms(this.#world, this.#sent, this.#shown, leniency, 'in the end', true);
+    const [disk, why] = [this.#world.disk, 'in the end'];
+    const known = { sent: this.#sent, shown: this.#shown };
+    const hands = { edited: this.#edited, touched: this.#touched };
+    await this.#judgeRooms(this.#world, { why, disk, ...known, ...hands, leniency }, true);
   }
 
-  async #recover(image: Image): Promise<void> {
+  /**
+   * Starts processes on what a power loss left. The power may go again while they recover, or later, and
+   * one of them may be killed.
+   */
+  async #recover(image: Image, depth = 0): Promise<void> {
     this.counts.images += 1;
-    const world = new World(image.disk, this.#random);
-    await this.#judgeRooms(world, image.sent, image.shown, image.leniency, image.why, false);
+    const random = this.#random;
+    const world = new World(image.disk, random);
+    world.hasLinks = this.#world.hasLinks;
+    const losses: Image[] = [];
+    const now = { ...image, sent: image.sent.map((one) => ({ ...one })) };
+    const losePower = (when: string): void => {
+      const disk = world.disk.crash(random.pick<Loss>(['drop', 'mix', 'keep']), random);
+      losses.push({ ...now, disk, sent: now.sent.map(toKnown), why: `${image.why}, ${when}` });
+    };
+    let callsToLoss = depth < 2 && random.chance(0.3) ? random.below(150) : Number.NaN;
+    this.#trace(`recovery of an image (${image.why})`);
+    world.onCall = ({ process, name, path }) => {
+      if (isChangingCall(name)) this.#trace(`  ${process.name} ${name} ${path}`);
+      callsToLoss -= 1;
+      if (callsToLoss === 0) losePower('again in recovery');
+      process.callsLeft -= 1;
+      if (process.callsLeft >= 0) return undefined;
+      return { dies: random.pick(['before', 'after']) };
+    };
+    for (let others = random.chance(0.4) ? 1 + random.below(2) : 0; others > 0; others -= 1) {
+      const process = world.spawn();
+      if (random.chance(0.4)) process.callsLeft = random.below(100);
+      try {
+        openStore(process, this.#options.Store, this.#limits);
+      } catch (error) {
+        if (!process.isDead) this.#fault(`${image.why}: a second start: ${error}`);
+      }
+    }
+    await this.#judgeRooms(world, now, false);
+    if (depth < 2 && random.chance(0.3)) losePower('and again');
+    for (const loss of losses) if (this.faults.length === 0) await this.#recover(loss, depth + 1);
   }
 
   /** A new process shows everything, takes one more message, and shows that too. */
-  async #judgeRooms(
-    world: World,
-    sent: Sent[],
-    shown: Map<string, Shown>,
-    leniency: Leniency,
-    why: string,
-    isSameBoot: boolean,
-  ): Promise<void> {
+  async #judgeRooms(world: World, image: Image, isSameBoot: boolean): Promise<void> {
     const process = world.spawn();
-    const store = openStore(process, this.#options.Store);
-    const fault = (text: string): void => this.#fault(`${why}: ${text}`);
+    const store = openStore(process, this.#options.Store, this.#limits);
     for (const room of ROOMS.slice(0, this.#roomCount)) {
-      const before = await see(world, process, store, room);
-      if (before === undefined) {
-        fault(`${room} can't be read`);
-        continue;
-      }
-      const known = sent.filter((one) => one.room === room);
-      for (const text of findFaults(room, before.text, known, leniency)) fault(`${room}: ${text}`);
-      const seen = shown.get(room)?.text ?? Buffer.alloc(0);
-      const isAsShown = before.text.subarray(0, seen.length).equals(seen);
-      if (!isAsShown && !leniency.allowVanished) {
-        fault(`${room} lacks what readers were shown`);
-      }
-      await this.#repeatAll(world, process, store, known, leniency, fault);
-      const message = `<${this.#options.seed}.${isSameBoot ? 'end' : 'again'}.${room.length}>`;
-      const receipt = await waitFor(world, () =>
-        process.run(() => store.append(room, { username: 'user', message })),
-      );
-      if (receipt === undefined) {
-        fault(`${room} takes no message`);
-        continue;
-      }
-      const after = await see(world, process, store, room);
-      const { offset } = parseCursor(receipt.cursor)!;
-      const one: Sent = {
-        room,
-        message,
-        fate: 'acknowledged',
-        line: Buffer.from(receipt.line),
-        end: offset,
-      };
-      for (const text of findFaults(
-        room,
-        after?.text ?? Buffer.alloc(0),
-        [...known, one],
-        leniency,
-      )) {
-        fault(`${room} after one more: ${text}`);
-      }
+      await this.#judgeRoom(world, { process, store }, room, image, isSameBoot);
     }
+    if (!isSameBoot) return;
     process.run(() => void store.close());
     process.die();
   }
@@ -431,6 +502,8 @@ class History {
   ): Promise<void> {
     for (const one of known) {
       const { room, message, fate } = one;
+      // Until it is answered, nobody knows what a power loss leaves of it.
+      if (fate !== 'acknowledged') one.fate = 'waiting';
       const receipt = await waitFor(world, () =>
         process.run(() => store.append(room, { username: 'user', message }, BEGINNING)),
       );
@@ -450,6 +523,78 @@ class History {
       Object.assign(one, { fate: 'acknowledged', line, end, hasFailed });
     }
   }
+
+  async #judgeRoom(
+    world: World,
+    { process, store }: Member,
+    room: string,
+    { why, sent, shown, edited, touched, leniency: usual }: Image,
+    isSameBoot: boolean,
+  ): Promise<void> {
+    const fault = (text: string): void => this.#fault(`${why}: ${text}`);
+    const before = await see(world, process, store, room);
+    if (before === undefined) {
+      fault(`${room} can't be read: ${toReason()}`);
+      return;
+    }
+    const kept = readKept(world.disk, room);
+    if (kept !== '') this.counts.kept += 1;
+    const leniency = { ...usual, isEdited: edited.has(room), isTouched: touched.has(room) };
+    if (!isSameBoot) Object.assign(leniency, { kept });
+    for (const text of findFaults(room, before.text, sent, leniency)) fault(`${room}: ${text}`);
+    const seen = shown.get(room)?.text ?? Buffer.alloc(0);
+    const isAsShown = before.text.subarray(0, seen.length).equals(seen);
+    // What a person adds and does not sync is shown, and nobody promises that it stays.
+    const mayDiffer = leniency.allowVanished || (isSameBoot ? edited : touched).has(room);
+    if (!isAsShown && !mayDiffer) {
+      fault(`${room} lacks what readers were shown`);
+    }
+    if (!leniency.isTouched) {
+      const known = sent.filter((one) => one.room === room);
+      await this.#repeatAll(world, process, store, known, leniency, fault);
+    }
+    const message = `<${this.#options.seed}.${isSameBoot ? 'end' : 'again'}.${sent.length}>`;
+    const one: Sent = { room, message, fate: 'waiting' };
+    sent.push(one);
+    const receipt = await waitFor(world, () =>
+      process.run(() => store.append(room, { username: 'user', message })),
+    );
+    if (receipt === undefined) {
+      fault(`${room} takes no message: ${toReason()}`);
+      return;
+    }
+    const after = await see(world, process, store, room);
+    const { offset: end } = parseCursor(receipt.cursor)!;
+    Object.assign(one, { fate: 'acknowledged', line: Buffer.from(receipt.line), end });
+    const text = after?.text ?? Buffer.alloc(0);
+    for (const found of findFaults(room, text, sent, leniency)) {
+      fault(`${room} after one more: ${found}`);
+    }
+  }
+}
+
+/** Whether a call changes the disk, or makes that sure. */
+function isChangingCall(name: string): boolean {
+  return /^(write|handle.write|ftruncate|unlink|fdatasync|handle.sync|fsync)/.test(name);
+}
+
+function toReason(): string {
+  const { message, cause } = (lastError ?? { message: 'no answer' }) as Error;
+  return cause instanceof Error ? `${message}: ${cause.stack?.slice(0, 900)}` : message;
+}
+
+/** What is known of a message when the power goes. */
+function toKnown(one: Sent): Sent {
+  if (one.fate !== 'waiting') return { ...one };
+  return { ...one, fate: one.isTouched ? 'touched' : 'unknown' };
+}
+
+/** Reads what is kept beside a room. */
+function readKept(disk: ModelDisk, room: string): string {
+  const folder = disk.find(`${FOLDER}/.recovered`);
+  const entries = [...(folder?.entries ?? [])];
+  const own = entries.filter(([name]) => name.startsWith(`${toFileStem(room)}-`));
+  return own.map(([, inode]) => inode.data.toString('utf8')).join('');
 }
 
 const anything: Leniency = { allowStumps: true, allowRefused: true, allowVanished: true };
@@ -460,9 +605,14 @@ async function see(world: World, process: Process, store: FolderStore, room: str
   return snapshot && { text: Buffer.from(snapshot.tail), epoch: snapshot.epoch };
 }
 
+/** Why the last promise was broken. */
+let lastError: unknown;
+
 /** Lets the world go on until a promise is kept; `undefined` where it is broken or never kept. */
 async function waitFor<T>(world: World, ask: () => Promise<T>): Promise<T | undefined> {
-  return (await attempt(world, ask))?.value;
+  const outcome = await attempt(world, ask);
+  lastError = outcome?.error;
+  return outcome?.value;
 }
 
 /** Lets the world go on until a promise is kept or broken; `undefined` where it is neither. */
@@ -486,9 +636,13 @@ export async function attempt<T>(
 }
 
 /** Opens a store in a process of a world. */
-export function openStore(process: Process, Store: StoreClass = FolderStore): FolderStore {
+export function openStore(
+  process: Process,
+  Store: StoreClass = FolderStore,
+  journalLimits: FolderStoreOptions['journalLimits'] = {},
+): FolderStore {
   const log = new Log('error', () => undefined);
-  const options = { folder: FOLDER, durable: true, log, registry: new Registry() };
+  const options = { folder: FOLDER, durable: true, log, registry: new Registry(), journalLimits };
   return process.run(() => new Store({ ...options, disk: process.disk }));
 }
 

@@ -5,9 +5,13 @@ export interface Sent {
   readonly room: string;
   /** Unique in the whole history. */
   readonly message: string;
-  fate: 'waiting' | 'acknowledged' | 'refused' | 'unknown';
+  fate: 'waiting' | 'acknowledged' | 'refused' | 'unknown' | 'removed' | 'touched';
   /** Whether an attempt of it was not acknowledged, which may have left a stump. */
   hasFailed?: boolean;
+  /** Somebody edited the room while this was waiting for its answer. */
+  isTouched?: boolean;
+  /** Somebody did something to the room meanwhile: what is refused then can't always be taken back. */
+  mayStay?: boolean;
   /** The line with its LF and the offset after it, from the receipt. */
   line?: Buffer;
   end?: number;
@@ -31,6 +35,12 @@ export interface Leniency {
   readonly allowVanished: boolean;
   /** Refused messages may be back: the disk failed while they were taken away. */
   readonly allowRefused: boolean;
+  /** Somebody edited the room by hand: lines of nobody may be there. */
+  readonly isEdited?: boolean;
+  /** Somebody at least added something: it may have come in the middle of a message that is not stored. */
+  readonly isTouched?: boolean;
+  /** What was kept beside a room that somebody edited; no lines if no power was lost. */
+  readonly kept?: string;
 }
 
 /** Gives what is wrong with a room's text, as sentences. */
@@ -43,26 +53,38 @@ export function findFaults(
   const faults: string[] = [];
   const counts = countMessages(text);
   const open: Sent[] = [];
+  const all: Sent[] = [];
   const known = new Set<string>();
   for (const one of sent) {
     if (one.room !== room) continue;
     known.add(one.message);
+    all.push(one);
     const count = counts.get(one.message) ?? 0;
+    if (one.fate === 'touched') continue;
     if (count > 1) faults.push(`${one.message} is there ${count} times`);
-    if (one.fate === 'acknowledged') faults.push(...findLost(one, text));
-    if (one.fate !== 'acknowledged' || one.hasFailed) open.push(one);
+    if (one.fate === 'removed' && count > 0) faults.push(`${one.message} came back`);
+    if (one.fate === 'acknowledged' && !isKept(one, leniency)) faults.push(...findLost(one, text));
+    // A failed sync may lose the end of what somebody else wrote just before an acknowledged line.
+    const isOpen = one.fate !== 'acknowledged' || one.hasFailed || leniency.allowRefused;
+    if (isOpen) open.push(one);
     if (one.fate === 'refused' && count > 0 && !leniency.allowRefused) {
       faults.push(`${one.message} was refused and is there`);
     }
   }
   for (const line of text.toString('latin1').split('\n')) {
-    if (line === '' || known.has(toMessage(line) ?? '')) continue;
+    if (line === '' || leniency.isEdited || known.has(toMessage(line) ?? '')) continue;
     if (leniency.allowStumps && isStump(line, open)) continue;
+    if (leniency.isTouched && isJoint(line, all)) continue;
     // A cut that was lost brings back what the next message, being shorter, does not cover.
     if (leniency.allowRefused && open.some(({ message }) => message.endsWith(line))) continue;
     faults.push(`a line of nobody: ${JSON.stringify(line)}`);
   }
   return faults;
+}
+
+/** Whether a line is beside its room, as somebody edited that. */
+function isKept({ line }: Sent, { isEdited, kept = '' }: Leniency): boolean {
+  return isEdited === true && kept.includes(line!.toString('utf8'));
 }
 
 /** An acknowledged line stands exactly where its receipt says. */
@@ -83,6 +105,12 @@ function countMessages(text: Buffer): Map<string, number> {
 
 function toMessage(line: string): string | undefined {
   return /^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] user: (<[\w.]+>x*)$/.exec(line)?.[1];
+}
+
+/** Whether a line is the stump of one message with another one behind it. */
+function isJoint(line: string, all: readonly Sent[]): boolean {
+  const cuts = [...line.matchAll(/\[/g)].map(({ index }) => index);
+  return cuts.some((cut) => isStump(line.slice(0, cut), all) && isStump(line.slice(cut), all));
 }
 
 /**

@@ -79,6 +79,14 @@ export class ModelDisk {
     this.#stamp(folder);
   }
 
+  /** Gives what is at one path the name of another, which is replaced. */
+  rename(from: string, to: string): void {
+    const inode = this.find(from)!;
+    if (this.find(to) !== undefined) this.unlink(to);
+    this.link(inode, to);
+    this.unlink(from);
+  }
+
   /** Removes an entry. */
   unlink(path: string): void {
     const { folder, name } = this.#findParent(path);
@@ -142,7 +150,7 @@ export class ModelDisk {
    */
   failSync(inode: Inode, changeCount: number, random: Random): void {
     for (const change of takeChanges(inode, changeCount)) {
-      for (const part of loseParts(change, 'mix', random)) {
+      for (const part of loseParts(change, inode.syncedData, 'mix', random)) {
         inode.syncedData = applyChange(inode.syncedData, part);
       }
     }
@@ -243,8 +251,11 @@ function applyChange(data: Buffer, change: Change): Buffer {
   return grown;
 }
 
-/** What of a change survives: all, nothing, its beginning, or pieces with zeros between them. */
-function loseParts(change: Change, loss: Loss, random: Random): Change[] {
+/**
+ * What of a change survives: all, nothing, its beginning, or pieces. Between them are zeros, or what was
+ * there before: a disk loses what is written to a sector, and not the sector.
+ */
+function loseParts(change: Change, old: Buffer, loss: Loss, random: Random): Change[] {
   const fate = loss === 'mix' ? random.pick(['keep', 'drop', 'cut', 'zero', 'holes']) : loss;
   if (fate === 'drop') return [];
   if (fate === 'keep' || 'cutTo' in change) return [change];
@@ -254,6 +265,7 @@ function loseParts(change: Change, loss: Loss, random: Random): Change[] {
   const zeroed = Buffer.from(bytes);
   const end = fate === 'zero' ? bytes.length : cut + random.below(bytes.length - cut + 1);
   zeroed.fill(0, cut, end);
+  old.subarray(at + cut, at + end).copy(zeroed, cut);
   return [{ at, bytes: zeroed }];
 }
 
@@ -270,7 +282,7 @@ function copyAfterCrash(
   Object.assign(to, { mtimeMs, ctimeMs, birthtimeMs, ino });
   let data = from.syncedData;
   for (const change of from.changes) {
-    for (const part of loseParts(change, loss, random)) data = applyChange(data, part);
+    for (const part of loseParts(change, data, loss, random)) data = applyChange(data, part);
   }
   to.data = data;
   to.syncedData = data;

@@ -1,4 +1,5 @@
 // The model disk as one process sees it: its handles, its errors, and its death in the middle.
+import { constants } from 'node:fs';
 import type { Disk, Handle, Stat } from '../../../lib/disk/disk.ts';
 import { type Inode, toError } from './model-disk.ts';
 import { type Call, Killed, type Process } from './world.ts';
@@ -76,7 +77,7 @@ export class ProcessDisk implements Disk {
   readSync(fd: number, into: Buffer, offset: number, length: number, position: number): number {
     const { inode, path } = this.#get(fd);
     return this.#call('readSync', path, () =>
-      inode.data.copy(into, offset, position, Math.min(inode.data.length, position + length)),
+      inode.data.subarray(position, position + length).copy(into, offset),
     );
   }
 
@@ -147,8 +148,7 @@ export class ProcessDisk implements Disk {
 
   async read(fd: number, into: Buffer, offset: number, length: number, position: number) {
     const { inode, path } = this.#get(fd);
-    const copy = (): number =>
-      inode.data.copy(into, offset, position, Math.min(inode.data.length, position + length));
+    const copy = (): number => inode.data.subarray(position, position + length).copy(into, offset);
     const bytesRead = await this.#later(CALL_MS, () => this.#call('read', path, copy));
     return { bytesRead };
   }
@@ -250,8 +250,9 @@ export class ProcessDisk implements Disk {
     let inode = this.#model.find(path);
     const isExclusive = flags === 'wx' && !this.#process.world.lies.has('no-exclusive-create');
     if (inode !== undefined && isExclusive) throw toError('EEXIST');
+    const isMade = typeof flags === 'number' ? flags & constants.O_CREAT : /w|a/.test(flags);
     if (inode === undefined) {
-      if (flags !== 'wx' && flags !== 'a+') throw toError('ENOENT');
+      if (!isMade) throw toError('ENOENT');
       inode = this.#model.create(path, false);
     }
     inode.openCount += 1;

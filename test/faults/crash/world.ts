@@ -106,6 +106,12 @@ export class World {
     this.disk.nowMs += durationMs;
   }
 
+  /** Lets so much time pass, and everything happen that is due in it. */
+  async idle(durationMs: number): Promise<void> {
+    const endMs = this.nowMs + durationMs;
+    while (this.nowMs < endMs && (await this.step()));
+  }
+
   /** Ends one of the waits that are due, by chance; if none is, lets time pass first. */
   async step(): Promise<boolean> {
     this.due = this.due.filter((one) => !one.isGone && !one.process.isDead);
@@ -138,6 +144,7 @@ const real = {
   now: performance.now.bind(performance),
   wall: Date.now,
   random: Math.random,
+  monotonic: process.hrtime.bigint.bind(process.hrtime),
   interval: globalThis.setInterval,
   clear: globalThis.clearInterval,
 };
@@ -153,6 +160,13 @@ export function takeOverTime(): void {
   Date.now = () => {
     const process = current.getStore();
     return process ? 1_500_000_000_000 + process.world.nowMs + process.wallOffsetMs : real.wall();
+  };
+  // A new boot begins at zero. No two moments are the same.
+  let count = 0n;
+  process.hrtime.bigint = () => {
+    const world = current.getStore()?.world;
+    count += 1n;
+    return world ? BigInt(Math.round(world.nowMs * 1e6)) * 1_000_000n + count : real.monotonic();
   };
   Math.random = () => current.getStore()?.world.random.next() ?? real.random();
   const realSleep = timers.setTimeout;
