@@ -34,16 +34,20 @@ suite('a disk that does not keep its promises is seen', () => {
   }
 });
 
-/** What the store did once, or might do one day. */
+/**
+ * What the store did once, or might do one day. Four more of the journal lose nothing here, and unit tests see
+ * them: an old generation's records taken for new, an emptying that is not durable, a recovery that stops
+ * at a gap (test/unit/journal), and no record of a truncation (test/unit/store/folder/room-sync).
+ */
 const defects: Record<string, Defect> = {
   'the file is not synced': {
-    file: 'store/folder/append',
-    from: 'await options.disk.fdatasync(fd);',
+    file: 'store/folder/room-sync',
+    from: 'await this.#disk.fdatasync(fd);',
     to: '',
   },
   "a new room's name is not synced": {
-    file: 'store/folder/append',
-    from: 'if (isNew)',
+    file: 'store/folder/room-sync',
+    from: 'if (context === undefined)',
     to: 'if (false)',
   },
   "a new folder's name is not synced": {
@@ -53,7 +57,7 @@ const defects: Record<string, Defect> = {
   },
   'a failed write is not truncated': {
     file: 'store/folder/append',
-    from: 'await truncate(fd, state.size, writtenBytes, lock, options);',
+    from: 'await truncate(room, file, writtenBytes, lock, options);',
     to: '',
   },
   'the committed offset is not published': {
@@ -93,8 +97,8 @@ const defects: Record<string, Defect> = {
   },
   'a read does not wait for recovery': {
     file: 'store/folder/recovery',
-    from: 'await this.done;',
-    to: 'return;',
+    from: 'await this.wait();\n        if (this.#judged',
+    to: 'if (this.#judged',
   },
   'a lock that failed to be read is taken for none': {
     file: 'lock/lock',
@@ -121,6 +125,41 @@ const defects: Record<string, Defect> = {
     from: 'if (retries === MAX_RETRIES)',
     to: 'if (true)',
   },
+  'a message is acknowledged before the journal is synced': {
+    file: 'journal/journal',
+    from: 'await segment.journal.sync();\n            this.#events',
+    to: 'segment.journal.sync().catch(() => 0);\n            this.#events',
+  },
+  'a journal is emptied before its rooms are synced': {
+    file: 'journal/journal',
+    from: 'for (const error of (await segment.covered.sync()).values())',
+    to: 'for (const error of (segment.covered.sync(), []))',
+  },
+  'a torn frame is taken for a whole one': {
+    file: 'journal/record',
+    from: 'if (!digestFrame(frame, payloadBytes).equals(frame.subarray(16, 32)))',
+    to: 'if (false)',
+  },
+  'replay writes over what somebody edited': {
+    file: 'journal/replay',
+    from: 'isSameFile && !isEdited && isLost)',
+    to: 'isSameFile)',
+  },
+  'replay does not compare what stands before a record': {
+    file: 'journal/replay',
+    from: 'const isLost = start <= sizeBytes && isLeftOf(found, whole);',
+    to: 'const isLost = isLeftOf(found.subarray(before.length), bytes);',
+  },
+  'records are replayed in the order of the files': {
+    file: 'journal/replay',
+    from: '(one.stamp < other.stamp ? 1 : -1)',
+    to: '-1',
+  },
+  'a journal of an earlier boot is not replayed': {
+    file: 'journal/recover',
+    from: 'return header.boot !== origin?.boot || header.device !== origin.device;',
+    to: 'return false;',
+  },
   'a short write is taken for a whole one': {
     file: 'store/folder/append',
     from: 'if (writtenBytes < bytes.length)',
@@ -130,13 +169,16 @@ const defects: Record<string, Defect> = {
 
 /** The first seed that showed a defect when this was written; others show on their first seeds. */
 const hints: Record<string, number> = {
-  'a lock that is held is acquired': 31,
-  "the name of a stale lock's room is not synced": 136,
-  'a lock that a power loss brought back is believed': 29,
-  'a read does not wait for recovery': 29,
-  'a lock that failed to be read is taken for none': 119,
-  'a lock that could not be removed keeps its text': 92,
   'a message is acknowledged that its own lock still hides': 969,
+  'a short write is taken for a whole one': 50,
+  'replay does not compare what stands before a record': 106,
+  'a lock that failed to be read is taken for none': 144,
+  "what a stale lock's owner wrote is not synced": 70,
+  'a lock that is held is acquired': 56,
+  'replay writes over what somebody edited': 28,
+  'a close that fails refuses what is stored': 91,
+  "the name of a stale lock's room is not synced": 154,
+  'a lock is broken at once': 22,
 };
 
 suite('a store with a defect is seen', () => {

@@ -85,9 +85,13 @@ export function touchByHand(
     what: `${isDurable ? 'and syncs' : 'only'} ${what}`,
     ...{ before, after: Buffer.from(disk.find(file)?.data ?? ''), isDurable },
     isEdit: !what.startsWith('add'),
-    isCut: what === 'cut',
+    isCut: isPrefix(disk.find(file)?.data, before) && (what === 'cut' || what === 'rewrite'),
     added: isOfHand ? message : undefined,
   };
+}
+
+function isPrefix(text: Buffer | undefined, whole: Buffer): boolean {
+  return text !== undefined && whole.subarray(0, text.length).equals(text);
 }
 
 /** As editors do: the new text beside the old one, then a rename. */

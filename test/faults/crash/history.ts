@@ -101,9 +101,10 @@ class History {
   /** The rooms to which somebody at least added something by hand. */
   readonly #touched = new Set<string>();
   readonly #limits: FolderStoreOptions['journalLimits'];
-  readonly #can: { die: boolean; freeze: boolean; fail: number; touch: number };
+  readonly #can: { die: boolean; freeze: boolean; fail: number; touch: number; stick: number };
   readonly #roomCount: number;
   #waiting = 0;
+  #stuckUntilMs = 0;
   #isUnsure = false;
   #mayVanish = false;
   #isOver = false;
@@ -122,6 +123,7 @@ class History {
       freeze: random.chance(0.4),
       fail: random.chance(0.3) ? 0.004 + 0.03 * random.next() : 0,
       touch: random.chance(0.4) ? 0.1 * random.next() : 0,
+      stick: random.chance(0.2) ? 0.02 : 0,
     };
     // Small, so that all of a journal's life happens in a short history.
     this.#limits = {
@@ -320,8 +322,7 @@ class History {
     this.#trace(`${process.name} refuses ${one.message.slice(0, 12)}: ${error}`);
     if (!(error instanceof ServiceError)) this.#fault(`append rejects with ${error}`);
     else if (
-      this.#can.touch === 0 &&
-      this.#can.fail === 0 &&
+      this.#can.touch + this.#can.stick + this.#can.fail === 0 &&
       error.code !== 'busy' &&
       !this.#can.freeze &&
       !this.#can.die
@@ -341,7 +342,8 @@ class History {
       snapshot = await process.run(() => store.snapshot(room));
     } catch (error) {
       if (process.isDead) return;
-      if (this.#can.fail + this.#can.touch > 0 && error instanceof ServiceError) return;
+      const mayFail = this.#can.fail + this.#can.touch + this.#can.stick > 0;
+      if (mayFail && error instanceof ServiceError) return;
       this.#fault(`snapshot rejects with ${error}`);
       return;
     }
@@ -374,6 +376,7 @@ class History {
       this.#trace(`${process.name} dies at ${name} ${call.path}`);
       return { dies: this.#random.pick(['before', 'after']) };
     }
+    if (this.#isStuck(call)) return { errno: 'EIO' };
     if (!this.#random.chance(this.#can.fail)) return undefined;
     this.counts.failed += 1;
     if (/^(fdatasync|handle.sync)$/.test(name)) process.failedSyncAtMs = this.#world.nowMs;
@@ -390,6 +393,13 @@ class History {
       this.#isUnsure = true;
     }
     return isShort ? { isShort } : { errno };
+  }
+
+  /** Now and then a room's state can't be read for so long that a message is refused that is on disk. */
+  #isStuck({ name, path }: Call): boolean {
+    if (name !== 'statSync' || !path.endsWith('.txt')) return false;
+    if (this.#random.chance(this.#can.stick)) this.#stuckUntilMs = this.#world.nowMs + 2000;
+    return this.#world.nowMs < this.#stuckUntilMs;
   }
 
   #takeImage(why: string, probability: number): void {
@@ -432,6 +442,8 @@ class History {
     if (this.faults.length > 0) return;
     this.#can.fail = 0;
     this.#can.touch = 0;
+    this.#can.stick = 0;
+    this.#stuckUntilMs = 0;
     this.#isOver = true;
     const leniency = { allowStumps: this.#hadStump, allowRefused: false, allowVanished: false };
     const [disk, why] = [this.#world.disk, 'in the end'];
