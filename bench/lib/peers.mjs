@@ -17,6 +17,8 @@ const PACKAGES = {
   'python3-flask': () =>
     spawnSync('/usr/bin/python3', ['-c', 'import flask']).status === 0 || undefined,
   gunicorn: () => ask('gunicorn', '--version'),
+  gcc: () => ask('cc', '--version'),
+  'libc6-dev': () => fs.existsSync('/usr/include/dlfcn.h') || undefined,
 };
 
 /** Brings what is missing, where this is Debian and we may; names what is missing still. */

@@ -85,8 +85,8 @@ export class RoomFeed {
     else this.#deliverLater(WRITING_DELAYS);
     const isEdited = await this.#isEdited(snapshot);
     for (const subscriber of subscribers) {
-      const isStale = subscriber.isStale(snapshot.epoch, snapshot.completeBytes);
-      if (isStale || (isEdited && subscriber.offset > 0)) subscriber.reset();
+      const isOutdated = subscriber.isOutdated(snapshot.epoch, snapshot.completeBytes);
+      if (isOutdated || (isEdited && subscriber.offset > 0)) subscriber.reset();
     }
     // Send from this snapshot at least once, so that notices without a pause keep nobody waiting.
     do {

@@ -58,7 +58,7 @@ export class Subscriber {
   }
 
   /** Whether its cursor can't be one of a room with this epoch and this many complete bytes. */
-  isStale(epoch: string, completeBytes: number): boolean {
+  isOutdated(epoch: string, completeBytes: number): boolean {
     const { offset } = this.#cursor;
     return offset > 0 && (this.#cursor.epoch !== epoch || offset > completeBytes);
   }

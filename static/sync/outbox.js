@@ -143,12 +143,16 @@ class Outbox extends Emitter {
 			if (this.entries.includes(entry)) await log.catchUp().catch(() => {});
 			if (this.entries.includes(entry)) this.#takeLine(entry, epoch, line);
 		} catch (error) {
-			await this.#takeFailure(entry, error instanceof Refusal ? error : undefined);
+			await this.#decideToSendAgain(entry, error instanceof Refusal ? error : undefined);
 		}
 	}
 
-	/** @param {Entry} entry @param {Refusal} [refusal] */
-	async #takeFailure(entry, refusal) {
+	/**
+	 * What happens to a message that was not acknowledged: it is sent again unless the service itself has
+	 * refused it. Then the reader decides.
+	 * @param {Entry} entry @param {Refusal} [refusal]
+	 */
+	async #decideToSendAgain(entry, refusal) {
 		const status = refusal?.isFromService ? refusal.status : 0;
 		const isRefused = status >= 400 && status < 500 && status !== 408 && status !== 429;
 		if (!isRefused) {

@@ -97,7 +97,7 @@ export async function visit(page: Page, url: string): Promise<void> {
 /** Waits until our page has started (others start by themselves). */
 async function waitForStart(page: Page): Promise<undefined> {
   const isOurs = (await page.locator('script[src="/static/boot.js"]').count()) > 0;
-  if (isOurs) await page.locator('#status:not(:empty)').waitFor({ timeout: 15_000 });
+  if (isOurs) await page.locator('#status:not(:empty)').waitFor({ timeout: 60_000 });
 }
 
 /** Whether the browser shows its own page for an address that it couldn't load. */
@@ -124,7 +124,7 @@ export async function say(page: Page, message: string): Promise<void> {
 }
 
 /** Waits until the page says how it is connected. */
-export async function waitForState(page: Page, state: string, timeoutMs = 30_000): Promise<void> {
+export async function waitForState(page: Page, state: string, timeoutMs = 60_000): Promise<void> {
   const status = page.locator('#status');
   await page
     .locator(`#status[data-state="${state}"]`)
@@ -136,7 +136,7 @@ export async function waitForState(page: Page, state: string, timeoutMs = 30_000
 }
 
 /** Waits until the page shows a text in a row of the room (not one that is still on its way). */
-export async function waitForText(page: Page, text: string, timeoutMs = 30_000): Promise<void> {
+export async function waitForText(page: Page, text: string, timeoutMs = 60_000): Promise<void> {
   const rows = page.locator('#rows .row .text');
   await rows.getByText(text, { exact: true }).last().waitFor({ timeout: timeoutMs });
 }
