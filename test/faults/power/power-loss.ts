@@ -1,6 +1,9 @@
 // A real power loss, as far as one machine can have it: the server writes to a file system on a loop
 // device. What that file system has not written back is not in the device's image, so a copy of the image
 // is what a disk has after a power loss. The copy is mounted, and a server is started on it.
+//
+// The kernel writes on while a large image is copied, and a mix of moments is no power loss: a log that is
+// newer than the blocks it speaks of is trusted. So the image is on a file system that is frozen meanwhile.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,9 +50,15 @@ export async function losePower(
   env: Record<string, string> = {},
 ): Promise<PowerLossResult> {
   const scratch = makeTempFolder('power');
-  const [image, copy] = [join(scratch, 'disk.img'), join(scratch, 'copy.img')];
-  const [disk, after] = [join(scratch, 'disk'), join(scratch, 'after')];
-  for (const folder of [disk, after]) mkdirSync(folder);
+  const [holder, copy] = [join(scratch, 'holder.img'), join(scratch, 'copy.img')];
+  const [outside, disk, after] = ['outside', 'disk', 'after'].map((name) =>
+    join(scratch, name),
+  ) as [string, string, string];
+  for (const folder of [outside, disk, after]) mkdirSync(folder);
+  run('truncate', '-s', '600M', holder);
+  run(...KINDS.ext4.make, holder);
+  mount('ext4', holder, outside);
+  const image = join(outside, 'disk.img');
   run('truncate', '-s', '400M', image);
   run(...KINDS[kind].make, image);
   mount(kind, image, disk);
@@ -64,8 +73,13 @@ export async function losePower(
       // The moment of the loss: what was acknowledged before counts, and nothing is synced while we copy.
       server.signal('SIGSTOP');
       const known = acknowledged.slice();
-      run('cp', '--sparse=always', image, copy);
-      server.signal('SIGCONT');
+      run('fsfreeze', '-f', outside);
+      try {
+        run('cp', '--sparse=always', image, copy);
+      } finally {
+        run('fsfreeze', '-u', outside);
+        server.signal('SIGCONT');
+      }
       mount(kind, copy, after);
       try {
         restoredRooms += await judge(join(after, 'rooms'), known, faults);
@@ -77,7 +91,8 @@ export async function losePower(
     writers.stop();
     await server.kill();
     run('umount', disk);
-    rmSync(image);
+    run('umount', outside);
+    rmSync(holder);
     rmSync(copy, { force: true });
   }
   return { faults, acknowledged: acknowledged.length, losses, restoredRooms };
