@@ -1,4 +1,9 @@
-/** Makes files and their names outlive a power loss (fsync(2)). */
+/**
+ * Makes files and their names outlive a power loss (fsync(2)).
+ *
+ * A failed sync of a room's own append is handled in `lib/store/folder/append.ts` (truncate) and
+ * `lib/journal/journal.ts` (giveUp).
+ */
 import path from 'node:path';
 import { toErrno } from '../errors.ts';
 import type { Disk } from './disk.ts';

@@ -1,8 +1,8 @@
 /**
- * The web's face of the service: one handler for all requests. Each finds its route, passes the checks
- * that all requests share, and is answered by the route's handler in `routes/`. Whatever a handler
- * throws ends here, and every answer is counted. What a room is, who stores it and who is told
- * of new lines is known elsewhere; connections are the listener's.
+ * The HTTP entry point: one handler for all requests. Each finds its route, passes the checks that
+ * all requests share, and is answered by the route's handler in `routes/`. Whatever a handler
+ * throws ends here, and every answer is counted. Rooms, storage and live delivery are in `room/`,
+ * `store/` and `live/`; connections in `listener.ts`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ServiceError } from '../errors.ts';
@@ -94,7 +94,7 @@ function check(
 function findFault(request: IncomingMessage): [status: number, line: string] | undefined {
   const { headers, httpVersion } = request;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    // Node takes a request line without a version for HTTP/0.9.
+    // Node reports a request line without a version as HTTP/0.9.
     if (httpVersion === '0.9') return [400, 'the request line has no good version; send HTTP/1.1'];
     return [505, `this server does not speak HTTP/${httpVersion}; send HTTP/1.1`];
   }
@@ -114,7 +114,10 @@ function answerRoom(...request: Parameters<Route>): void | Promise<void> {
   return getRoom(...request);
 }
 
-/** Answers what a handler threw: an expected failure by the table, a bug with 500 and a log line. */
+/**
+ * Answers what a handler threw: an expected failure by `STATUS` in reply.ts, a bug with 500 and a
+ * log line.
+ */
 function answerError({ reply, log }: AppParts, response: ServerResponse, error: unknown): void {
   const { req: request } = response;
   const failure = error instanceof ServiceError ? error : undefined;
@@ -123,7 +126,8 @@ function answerError({ reply, log }: AppParts, response: ServerResponse, error: 
   }
   if (response.headersSent) {
     response.statusCode = failure === undefined ? 500 : STATUS[failure.code];
-    // A part of the body is out: only a connection that is cut tells that more was to come.
+    // A part of the body is out: only cutting the connection shows the client that the body is
+    // incomplete.
     request.socket.destroy();
   } else if (failure !== undefined) {
     reply.error(response, failure);

@@ -1,6 +1,7 @@
 /**
  * The listening server: how many connections there are, how much one connection may ask for at a time,
- * what Node's parser refuses, and the drain. What a request means is the handler's.
+ * what Node's parser refuses, and the drain. What a request means is the handler's. The limit of a
+ * body is in `request/form.ts`.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type net from 'node:net';

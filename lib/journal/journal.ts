@@ -6,8 +6,8 @@
  * Checkpoints in the background sync the rooms' files and empty the journal. After a power loss `replay.ts`
  * puts into the files what they lack.
  *
- * If the journal fails, each room's file is synced instead. What this folder leaves to others: who may
- * write to a room (its lock), and what stands in it.
+ * If the journal fails, each room's file is synced instead. This folder does not decide who may
+ * write to a room (the lock does), nor what is written.
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -20,7 +20,7 @@ import { type JournalLimits, Segment } from './segment.ts';
 /** The ending of a journal's file name. */
 export const JOURNAL_ENDING = '.journal';
 
-/** After so many files that had to be left behind, the disk is not one for a journal. */
+/** After this many journals had to be left on disk, this process stops using a journal. */
 const MAX_LEFT = 4;
 
 const LIMITS: JournalLimits = {
@@ -44,7 +44,10 @@ export interface Write {
   readonly birthtimeMs: number;
   /** Where the bytes begin; the file ends with them. No bytes: it was truncated to here. */
   readonly offset: number;
-  /** What stands before them, at least a little of it: all that may not be durable yet. */
+  /**
+   * The bytes just before `offset`: at least all that may not be durable yet, and a few more to
+   * recognise the position.
+   */
   readonly before: Buffer;
   readonly bytes: Buffer;
 }
@@ -88,7 +91,9 @@ export class Journal {
   #made = 0;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
-  /** The segment that is written to. While its rooms are checkpointed, a second one is. */
+  /**
+   * The segment that is written to. While one segment is checkpointed, writes go to a second one.
+   */
   #current: Segment | undefined;
   /** Emptied segments, to be used next. */
   readonly #spares: Segment[] = [];
@@ -151,7 +156,7 @@ export class Journal {
     const covered: Waiting[] = [];
     for (const one of batch) {
       if (segment.covered.tryAdd(one.write)) covered.push(one);
-      // The batch does not wait for it.
+      // Synced on its own; the rest of the batch does not wait for it.
       else void this.#syncFile(one);
     }
     if (covered.length > 0) await this.#writeFrame(segment, covered);
@@ -163,7 +168,8 @@ export class Journal {
       segment.journal.write(batch.map(toRecord));
       await segment.journal.sync();
       this.#events.onSync(performance.now() - begunMs);
-      // A process that took this one for killed may have read the journal before the frame was there.
+      // Another process may have thought this one killed, and removed the journal before this frame
+      // was in it.
       if (!segment.journal.isAtItsPath()) throw new Error('another process removed the journal');
       for (const { resolve } of batch) resolve();
       this.#lastWriteMs = performance.now();
@@ -218,7 +224,9 @@ export class Journal {
     await this.#syncFolder(path.dirname(this.#folder));
   }
 
-  /** A journal whose name can't be made durable is none: there will never be one here. */
+  /**
+   * If the folder can't be synced, a journal here would not survive a power loss: never use one.
+   */
   #syncFolder(folder = this.#folder): Promise<void> {
     return syncFolder(folder, this.#disk, () => {
       this.#pausedUntilMs = Number.POSITIVE_INFINITY;
@@ -260,9 +268,10 @@ export class Journal {
   }
 
   /**
-   * Makes the rooms of a failed journal durable one by one, and removes it, durably: what is refused now
-   * must not be replayed. If a room can't be synced, the journal is all there is of its earlier lines, and
-   * is left to the next start.
+   * Makes the rooms of a failed journal durable one by one, and removes it, durably: what is
+   * refused now must not be replayed (if it can't be removed either, a refused message may be back
+   * after a power loss: docs/reliability.md). If a room can't be synced, the journal is all there
+   * is of its earlier lines, and is left to the next start.
    */
   async #giveUp(segment: Segment, batch: readonly Waiting[]): Promise<void> {
     this.#current = undefined;

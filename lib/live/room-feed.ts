@@ -7,7 +7,7 @@ import type { Format, Subscriber } from './subscriber.ts';
 /** The shortest and the longest delay between two tries; it doubles from one try to the next. */
 type Delays = readonly [shortestMs: number, longestMs: number];
 
-/** While somebody writes to the room: the end of a write is not always reported. */
+/** While a write is in progress: its end is not always reported, so poll. */
 const WRITING_DELAYS: Delays = [2, 16];
 
 /** While the store fails. */
@@ -35,19 +35,24 @@ export class RoomFeed {
     this.#log = log;
   }
 
-  /** Delivers what is new: the room may have changed, or a subscriber takes frames. */
+  /**
+   * Delivers what is new: the room may have changed, or a blocked subscriber can take frames again.
+   */
   notify(): void {
     this.#delayMs = 0;
     void this.#deliverUntilQuiet();
   }
 
-  /** Ends every stream once what is new was delivered, now and from now on. */
+  /** Delivers what is new, then ends every stream, also those that join later. */
   close(): void {
     this.#isClosing = true;
     this.notify();
   }
 
-  /** Delivers until there was no notice meanwhile. Only one run is under way at any time. */
+  /**
+   * Delivers again until no notice arrived during the last delivery. Only one run is under way at
+   * any time.
+   */
   async #deliverUntilQuiet(): Promise<void> {
     this.#isNotified = true;
     if (this.#isDelivering) return;
@@ -59,7 +64,7 @@ export class RoomFeed {
       }
       this.#isFailing = false;
     } catch (error) {
-      // Logged once an outage, however often the store is tried.
+      // Logged once per outage, however often the store is tried.
       const fields = { room: this.#room, error };
       if (!this.#isFailing) this.#log.warn('live streams wait: their room cannot be read', fields);
       this.#isFailing = true;
@@ -88,7 +93,8 @@ export class RoomFeed {
       const isOutdated = subscriber.isOutdated(snapshot.epoch, snapshot.completeBytes);
       if (isOutdated || (isEdited && subscriber.offset > 0)) subscriber.reset();
     }
-    // Send from this snapshot at least once, so that notices without a pause keep nobody waiting.
+    // Send from this snapshot at least once, so that a constant flow of notices cannot starve
+    // anyone.
     do {
       const groups = groupByOffset(subscribers, snapshot.completeBytes);
       if (groups.size === 0) return;
@@ -98,7 +104,8 @@ export class RoomFeed {
 
   /**
    * Tells whether somebody changed what was sent: the room may have been cut, and have grown again
-   * before anybody noticed. Reads nothing but what is in memory, unless the room grew by more.
+   * before anybody noticed. Reads from disk only if the last known line is no longer in the
+   * tail in memory.
    */
   async #isEdited(snapshot: Snapshot): Promise<boolean> {
     const mark = this.#lastLine;
@@ -111,8 +118,8 @@ export class RoomFeed {
 
   #endStreams(): void {
     for (const subscriber of this.subscribers) {
-      // A lagging reader resumes on another replica. One that joined during the drain was already
-      // sent here, so serve it first.
+      // End all streams, except a blocked one that joined during the drain: it has not been served
+      // yet.
       if (!subscriber.isBlocked || !subscriber.joinedDuringDrain) subscriber.end();
     }
   }
@@ -147,7 +154,7 @@ async function sendLines(
   }
   const { epoch } = snapshot;
   const end = { epoch, offset: lines.end };
-  // Counted from the end, as a note that replaces a long line is shorter than the line.
+  // Computed from the end: a line that is too long is replaced by a shorter note.
   const start = lines.end - lines.text.length;
   const frames = new Map<Format, Buffer>();
   for (const subscriber of group) {

@@ -3,16 +3,16 @@
  * number of processes, containers and hosts share. Nothing but that folder is needed.
  *
  * What it promises: one owner at a time, and that a process which dies or stands still with a lock
- * held keeps nobody waiting for longer than 3 s. An owner publishes a committed offset in its lock;
- * what lies beyond it in the file that the lock protects is not yet committed: readers stop.
+ * held keeps nobody waiting for longer than 3 s. An owner publishes a committed offset of the
+ * protected file in its lock. Bytes beyond that offset are not committed, and readers stop there.
  *
- * How: an owner touches a lock that it holds for long. A contender that has seen the very same
+ * How: an owner keeps touching its lock while it holds it. A contender that has seen the very same
  * lock, text and times, for STALE_MS by its own monotonic clock takes it for stale: no two clocks
  * are compared, and no process id is believed. It breaks the lock inside a guard, a second
  * exclusive file whose name is made from the lock's identity, and reads the lock once more in
  * there. An identity never comes back, so a contender that is late finds nothing to break, and
- * nobody breaks a live owner's lock. A process that dies in its guard leaves a stale lock as well:
- * the guard.
+ * nobody breaks a live owner's lock. If the breaking process dies, its guard goes stale and is
+ * broken in the same way.
  *
  * What it does not detect: a process that stands still for longer than STALE_MS just between
  * checking a lock and acting on it. It then writes without the lock, or removes the lock of the
@@ -42,14 +42,17 @@ const MAX_WAIT_MS = 10_000;
 /** How often each lock is read during recovery. */
 const RECOVER_POLL_MS = 50;
 
-/** A file that is no lock and is older than this belongs to no living process. */
+/**
+ * Files other than locks that are older than this are removed. A live idle process may lose a kept
+ * inode; it makes another.
+ */
 const LEFTOVER_MS = 24 * 3_600_000;
 
 const NO_THROW = { throwIfNoEntry: false } as const;
 
 /** What a lock folder calls. */
 export interface LockEvents {
-  /** A lock was acquired after a wait of so many milliseconds. */
+  /** A lock was acquired after a wait of `waitMs` milliseconds. */
   onAcquire(waitMs: number): void;
   /**
    * A stale lock is about to be broken: the last moment to make durable what its owner wrote beyond
@@ -83,7 +86,7 @@ export class LockFolder {
   /**
    * Acquires a lock. Waits while another owner holds it, and breaks it once it is stale.
    *
-   * @param name a file name without its end
+   * @param name the file's name without `.lock`
    * @throws ServiceError `unavailable` after 10 s; the system's error where the folder fails
    */
   async acquire(name: string): Promise<HeldLock> {
@@ -132,7 +135,7 @@ export class LockFolder {
   /**
    * Reads a lock without acquiring it.
    *
-   * @param name a file name without its end
+   * @param name the file's name without `.lock`
    * @returns `undefined` if nobody holds it
    * @throws the system's error
    */
@@ -176,7 +179,7 @@ export class LockFolder {
 
   /** @returns `undefined` if another owner holds the lock */
   #tryAcquire(file: string): HeldLockFile | undefined {
-    // It costs a tenth of a link or an open that fails.
+    // Checking first costs a tenth of a link or an open that fails.
     if (this.#disk.existsSync(file)) return undefined;
     const nowMs = performance.now();
     this.#lockCount += 1;
@@ -194,7 +197,7 @@ export class LockFolder {
   }
 
   /**
-   * Removes a stale lock, once however many processes try.
+   * Removes a stale lock exactly once, even if several processes try.
    *
    * @param name its name; `undefined` for a guard
    */
@@ -217,7 +220,7 @@ export class LockFolder {
       if (name !== undefined) await this.#events.onBreak(name, record.committedBytes);
       // That took a while. Its owner, or another process, may have changed the lock meanwhile.
       const identity = readLockRecord(file, this.#disk)?.identity;
-      if (identity === detector.identity) this.#disk.unlinkSync(file);
+      if (identity === detector.identity) removeIfThere(file, this.#disk);
     } finally {
       await guard.release();
     }

@@ -14,7 +14,8 @@ import { log } from './log.js';
  * @import { Cursor } from '../model/cursor.js'
  * @import { Line } from '../model/line.js'
  * @typedef {'queued' | 'sending' | 'lost' | 'failed'} State
- *   `lost`: it may have been sent, and no answer came, so it is sent again; `failed`: the reader decides
+ *   `lost`: sent, with an unknown or temporary outcome; it is sent again; `failed`: the reader
+ *   decides
  * @typedef {{ name: string, message: string, state: State, reason: string, since?: Cursor,
  *   writtenAt: number }} Entry `reason`: why it is lost or failed; `since`: a cursor from before it was
  *   first sent: with the same one it can be sent any number of times, and is stored once
@@ -22,18 +23,18 @@ import { log } from './log.js';
 
 /** The longest wait before a message is sent again. */
 const RETRY_MS = 4_000;
-/** A page that finds an older message does not send it by itself. */
+/** A message older than this is not sent by itself after a reload. */
 const OLD_MS = 3_600_000;
 
 /**
  * The reader's messages from the moment they are written until their lines are in the log. They
- * outlive a reload, not their tab. `change`; `failed` (Entry).
+ * outlive a reload, not their tab. Events: `change`; `failed`, with the entry.
  */
 class Outbox extends Emitter {
 	#key = `outbox.${room}`;
 	#isSending = false;
 	#lossCount = 0;
-	/** The cursor after the last message that was stored: the log may not have it yet. */
+	/** The cursor after the last message that was stored: it may be ahead of the log. */
 	#stored = EMPTY_ROOM;
 	/** @type {Entry[]} */
 	entries = this.#load();
@@ -91,7 +92,11 @@ class Outbox extends Emitter {
 		return isSameRoom && this.#stored.offset > offset ? this.#stored : log.cursor;
 	}
 
-	/** Removes the messages whose lines these are, by the server's own rule. @param {Line[]} lines */
+	/**
+	 * Removes the messages whose lines these are, by the server's rule for repeats: same name and
+	 * text, after `since`.
+	 * @param {Line[]} lines
+	 */
 	#takeLines(lines) {
 		for (const line of this.entries.length ? lines : []) {
 			const { name, message } = parseLine(line.text);
@@ -103,8 +108,8 @@ class Outbox extends Emitter {
 	}
 
 	/**
-	 * Removes a message that is stored. The same words again are another message: what follows it is
-	 * sent with a cursor from behind it.
+	 * Removes a message that is stored. Later queued messages get the cursor after this line, so that
+	 * the same text sent twice is stored twice.
 	 * @param {Entry} entry @param {string} epoch @param {Line} line
 	 */
 	#takeLine(entry, epoch, { end }) {
@@ -139,7 +144,8 @@ class Outbox extends Emitter {
 			const { epoch, line } = await postMessage(entry.name, entry.message, since);
 			this.#lossCount = 0;
 			log.receive(epoch, line);
-			// It stays in sight until the log has its line, unless the room can't be read.
+			// Keep it in sight until the log has its line; if the room can't be read, remove it
+			// anyway.
 			if (this.entries.includes(entry)) await log.catchUp().catch(() => {});
 			if (this.entries.includes(entry)) this.#takeLine(entry, epoch, line);
 		} catch (error) {
@@ -159,12 +165,12 @@ class Outbox extends Emitter {
 			entry.reason = refusal?.message ?? '';
 			this.#setState(entry, 'lost');
 		} else if (status === 409 && entry.state !== 'lost') {
-			// It was never sent with another cursor, so this one is only out of date.
+			// No earlier attempt is unaccounted for, so the cursor is only too old: take a new one.
 			entry.since = undefined;
 			this.#stored = EMPTY_ROOM;
 			await log.catchUp().catch(() => {});
 		} else {
-			// An answer that was lost may have told of its line.
+			// An earlier attempt whose answer was lost may have been stored.
 			const isKnown = entry.state !== 'lost';
 			entry.reason = `${isKnown ? 'Not sent.' : 'Perhaps not sent.'} ${refusal?.message}`;
 			this.#setState(entry, 'failed');

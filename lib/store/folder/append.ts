@@ -29,10 +29,12 @@ import {
 } from './room-file.ts';
 import type { RoomSync } from './room-sync.ts';
 
-/** How often a batch is written again because the file was replaced during the append. */
+/**
+ * How many times a batch is written again if the file was replaced or changed during the append.
+ */
 const MAX_REWRITES = 3;
 
-/** How often a call is tried again whose failure would leave it open what is stored. */
+/** How many times to retry a call whose failure would leave us unsure what is stored. */
 const MAX_RETRIES = 5;
 
 /** What an append works with. */
@@ -51,7 +53,8 @@ interface Appended {
 }
 
 /**
- * Appends a batch of messages to a room, but for its repeats: all of them or none.
+ * Appends a batch of messages to a room, except messages that are already there: all of
+ * them or none.
  *
  * @param file the room's path; made if it does not exist
  * @throws ServiceError `unavailable`, or the system's error, with nothing stored
@@ -135,7 +138,8 @@ async function writeAndCheck(
     if (writtenBytes < bytes.length) throw toNoSpaceError();
     const written = disk.fstatSync(fd);
     await options.sync.sync({ file, fd, before: state, after: written, bytes });
-    // The bytes are on disk now, and perhaps out of reach of a truncation: don't give up at once.
+    // The bytes are durable now, and truncating them may not be possible, so retry before giving
+    // up.
     const found = await retry(() => findBatch(fd, file, state, bytes, disk));
     if (found === undefined) return undefined;
     return { start: found.start, epoch: await retry(() => readEpoch(fd, disk)) };
@@ -145,7 +149,7 @@ async function writeAndCheck(
   }
 }
 
-/** Takes back a failed write, unless somebody else may have written behind it. */
+/** Takes back a failed write, unless somebody else may have appended after it. */
 async function truncate(
   { fd, state }: Opened,
   file: string,
