@@ -210,7 +210,10 @@ export class ModelDisk {
 
   #freeIfUnused(inode: Inode): void {
     if (inode === this.root || inode.openCount > 0 || countLinks(this.root, inode) > 0) return;
-    this.#freeInos.push(inode.ino);
+    // Once: two files with one number would be no disk's fault but the model's.
+    if (!this.#freeInos.includes(inode.ino) && !hasNumber(this.root, inode.ino)) {
+      this.#freeInos.push(inode.ino);
+    }
   }
 
   #stamp(inode: Inode): void {
@@ -232,6 +235,13 @@ function takeChanges(inode: Inode, changeCount: number): Change[] {
   const taken = inode.changes.splice(0, Math.max(0, changeCount - inode.doneCount));
   inode.doneCount += taken.length;
   return taken;
+}
+
+/** Whether a file or folder that has a name has this number. */
+function hasNumber(folder: Inode, ino: number): boolean {
+  return [...folder.entries.values()].some(
+    (inode) => inode.ino === ino || (inode.isFolder && hasNumber(inode, ino)),
+  );
 }
 
 function countLinks(folder: Inode, wanted: Inode): number {
